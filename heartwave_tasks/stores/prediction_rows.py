@@ -1,0 +1,148 @@
+"""What goes into and comes out of the predictions store: frozen rows, named like the columns they fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionRow:
+    """One content of a recording, as ingest publishes it. Durations in s, rates in Hz, hashes in lower-case hex."""
+
+    recording_id: str
+    source: str
+    content_sha256: str
+    segmenter_version: str
+    listing_fingerprint: str
+    sampling_frequency: float
+    n_samples: int
+    duration_s: float
+    leads: Sequence[str]
+    analysis_lead: str
+    second_lead: str | None
+    r_peak_source: str
+    annotated: bool
+    beats_key: str
+    n_windows: int
+    n_beats: int
+    n_marks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionRef:
+    """What a task needs to know of a revision to read its beats."""
+
+    revision_id: int
+    recording_id: str
+    beats_key: str
+    n_beats: int
+    content_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineRow:
+    """Why a recording was refused, and what to do about it."""
+
+    recording_id: str
+    listing_fingerprint: str
+    code: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersionRow:
+    """A registered model version."""
+
+    model_name: str
+    version: int
+    mlflow_run_id: str
+    architecture: str
+    label_scheme: str
+    manifest_sha256: str
+    training_digest: str
+    n_training_beats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel(ModelVersionRow):
+    """A model version with the key its labels carry."""
+
+    model_version_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassEvaluation:
+    """Figures of one class, as fractions of 1; None or NaN where undefined or not computed."""
+
+    beat_class: str
+    n_beats: int
+    sensitivity: float | None
+    positive_predictivity: float | None
+    f1: float | None
+    sensitivity_low: float | None = None
+    sensitivity_high: float | None = None
+    positive_predictivity_low: float | None = None
+    positive_predictivity_high: float | None = None
+    f1_low: float | None = None
+    f1_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingEvaluation:
+    """Counts of one class in one test recording."""
+
+    recording_id: str
+    beat_class: str
+    n_beats: int
+    n_found: int
+    n_called: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRows:
+    """A model version's evaluation under one protocol; ``confusion`` is anything JSON can hold."""
+
+    model_version_id: int
+    protocol: str
+    n_beats: int
+    n_recordings: int
+    accuracy: float | None
+    macro_f1: float | None
+    weighted_f1: float | None
+    nsv_mean_f1: float | None
+    cohen_kappa: float | None
+    j_kappa: float | None
+    ece: float | None
+    confusion: object
+    classes: Sequence[ClassEvaluation] = ()
+    recordings: Sequence[RecordingEvaluation] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringRow:
+    """One labelling of one recording revision; counts and hash of the labels come from the labels themselves."""
+
+    revision_id: int
+    model_version_id: int
+    night: date
+    dag_run_id: str
+    code_version: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedScoring:
+    """A line of the ledger."""
+
+    revision_id: int
+    model_version_id: int
+    night: date
+    n_labels: int
+    labels_sha256: str
+    labels_dropped_at: datetime | None

@@ -1,0 +1,18 @@
+"""${message}."""
+
+from __future__ import annotations
+
+from heartwave_tasks.stores.database import run_sql_file
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    run_sql_file(__file__, "up")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    run_sql_file(__file__, "down")

@@ -1,0 +1,14 @@
+DROP TABLE heartwave.labels;
+DROP TABLE heartwave.scorings;
+DROP TABLE heartwave.model_evaluation_recordings;
+DROP TABLE heartwave.model_evaluation_classes;
+DROP TABLE heartwave.model_evaluations;
+DROP TABLE heartwave.promotions;
+DROP TABLE heartwave.model_training_recordings;
+DROP TABLE heartwave.model_versions;
+DROP TABLE heartwave.quarantine;
+ALTER TABLE heartwave.recordings DROP CONSTRAINT recordings_current_revision_fkey;
+DROP TABLE heartwave.recording_revisions;
+DROP TABLE heartwave.recordings;
+DROP TABLE heartwave.beat_classes;
+DROP TYPE heartwave.beat_class;

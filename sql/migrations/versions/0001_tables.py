@@ -1,0 +1,18 @@
+"""The tables: recordings, models, the ledger and the labels."""
+
+from __future__ import annotations
+
+from heartwave_tasks.stores.database import run_sql_file
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    run_sql_file(__file__, "up")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    run_sql_file(__file__, "down")

@@ -1,0 +1,13 @@
+DROP VIEW heartwave.label_digest;
+DROP VIEW heartwave.scoring_ledger;
+DROP VIEW heartwave.current_quarantine;
+DROP VIEW heartwave.current_recordings;
+DROP VIEW heartwave.champion;
+DROP VIEW heartwave.model_evaluation_by_recording;
+DROP VIEW heartwave.model_evaluation_by_class;
+DROP VIEW heartwave.model_leaderboard;
+DROP VIEW heartwave.recording_hourly_burden;
+DROP VIEW heartwave.recording_burden;
+DROP VIEW heartwave.all_labels;
+DROP VIEW heartwave.current_labels;
+DROP VIEW heartwave.current_scorings;

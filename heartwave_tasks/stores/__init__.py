@@ -1,1 +1,1 @@
-"""The only rooms that talk to the outside: recordings (S3), beats (Parquet), registry (MLflow), predictions (Postgres)."""
+"""The only rooms that talk to the outside: recordings and beats (S3), registry (MLflow), predictions (Postgres)."""

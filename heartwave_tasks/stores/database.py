@@ -21,8 +21,8 @@ from heartwave_tasks.settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg2.extensions import connection as PsycopgConnection
-    from psycopg2.extensions import cursor as Cursor
+    from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812  a class in all but case
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from sqlalchemy import URL, Connection
 
 SCHEMA = "heartwave"
@@ -77,15 +77,15 @@ def create_database(admin_url: str, owner_url: str) -> None:
         (is_superuser,) = cursor.fetchone() or (False,)
         if not is_superuser:
             # Creating a database for another role, or changing it later, needs membership in that role.
-            cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner.username)))
+            cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(str(owner.username))))
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (owner.database,))
         if cursor.fetchone() is None:
             cursor.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(
-                    sql.Identifier(owner.database), sql.Identifier(owner.username)
+                    sql.Identifier(str(owner.database)), sql.Identifier(str(owner.username))
                 )
             )
-        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(owner.database)))
+        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(str(owner.database))))
 
 
 def migrate(owner_url: str, *, writer: str = "heartwave_writer", reader: str = "heartwave_reader") -> None:
@@ -196,7 +196,7 @@ def _admin_cursor(admin_url: str, database: str | None = None) -> Iterator[Curso
 
 def _ensure_role(cursor: Cursor, url: URL) -> None:
     """Create the URL's role unless it exists, and set its password to the URL's."""
-    role = sql.Identifier(url.username)
+    role = sql.Identifier(str(url.username))
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (url.username,))
     if cursor.fetchone() is None:
         cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))

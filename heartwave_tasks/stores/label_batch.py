@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-BEAT_CLASSES: Final = ("N", "S", "V", "F", "Q")
-"""The classes in the order of their ids, as ANSI/AAMI EC57 lists them."""
 
 LABEL_COLUMNS: Final = (
     "night",
@@ -39,9 +38,6 @@ LABEL_COLUMNS: Final = (
     "reference",
 )
 
-NO_REFERENCE: Final = -1
-"""Reference id of a beat nobody has annotated."""
-
 ROWS_PER_CHUNK: Final = 16_384
 """Rows encoded at a time: 2.3 MB, so that memory does not grow with the length of a recording."""
 
@@ -51,17 +47,20 @@ _TRAILER: Final = b"\xff\xff"
 _FIELD_TYPES: Final = (">i4", ">i4", ">i4", ">i4", ">f8", "S1", *(">f4",) * 8, "S1")
 _POSTGRES_EPOCH: Final = date(2000, 1, 1)
 
+
 # One row: the number of fields, then each field's length in bytes and its bytes. A missing value has length -1 and
 # no bytes. An enum travels as its name.
-_RECORD: Final = np.dtype(
-    [("n_fields", ">i2")]
-    + [
-        part
-        for name, kind in zip(LABEL_COLUMNS, _FIELD_TYPES, strict=True)
-        for part in ((f"{name} length", ">i4"), (name, kind))
-    ]
-)
-_CLASS_NAMES: Final = np.array(BEAT_CLASSES, dtype="S1")
+def _record(first_column: int) -> np.dtype[np.void]:
+    """Return the layout of a COPY row of all label columns from a given one on."""
+    layout = [("n_fields", ">i2")]
+    for name, kind in zip(LABEL_COLUMNS[first_column:], _FIELD_TYPES[first_column:], strict=True):
+        layout += [(f"{name} length", ">i4"), (name, kind)]
+    return np.dtype(layout)
+
+
+_RECORD: Final = _record(0)
+_OFFSETS: Final = {name: field[1] for name, field in (_RECORD.fields or {}).items()}
+_CLASS_NAMES: Final = np.array(CLASSES, dtype="S1")
 
 # What the hash is taken over; changing it changes every labels_sha256.
 _CONTENT: Final = np.dtype(
@@ -70,7 +69,7 @@ _CONTENT: Final = np.dtype(
         ("time_s", "<f8"),
         ("class_ids", "i1"),
         ("confidence", "<f4"),
-        ("probabilities", "<f4", (len(BEAT_CLASSES),)),
+        ("probabilities", "<f4", (len(CLASSES),)),
         ("rr_previous_s", "<f4"),
         ("rr_next_s", "<f4"),
         ("reference_ids", "i1"),
@@ -85,15 +84,16 @@ class LabelBatch:
     Args:
         r_peak_sample: (n,) int, strictly increasing, samples at the recording's own rate.
         time_s: (n,) float64, seconds from the start of the recording.
-        class_ids: (n,) int, index into `BEAT_CLASSES`.
+        class_ids: (n,) int, index into `CLASSES`.
         confidence: (n,) float32, the probability of the label given.
-        probabilities: (n, 5) float32, columns in the order of `BEAT_CLASSES`.
+        probabilities: (n, 5) float32, columns in the order of `CLASSES`.
         rr_previous_s: (n,) float32, seconds; NaN where there is no previous beat.
         rr_next_s: (n,) float32, seconds; NaN where there is no next beat.
-        reference_ids: (n,) int, index into `BEAT_CLASSES`; `NO_REFERENCE` where not annotated.
+        reference_ids: (n,) int, index into `CLASSES`; `NO_CLASS` where not annotated.
 
     Raises:
         ValueError: when lengths disagree or a value cannot be a label's; nothing of the sort reaches the database.
+
     """
 
     r_peak_sample: NDArray[np.integer]
@@ -106,19 +106,30 @@ class LabelBatch:
     reference_ids: NDArray[np.integer]
 
     def __post_init__(self) -> None:
+        """Check every value once, so that the encoding need not."""
+        self._check_shapes()
+        self._check_values()
+
+    def __len__(self) -> int:
+        """Return the number of labels."""
+        return len(self.r_peak_sample)
+
+    def _check_shapes(self) -> None:
         n_labels = len(self.r_peak_sample)
         for field in fields(self):
-            expected = (n_labels, len(BEAT_CLASSES)) if field.name == "probabilities" else (n_labels,)
+            expected = (n_labels, len(CLASSES)) if field.name == "probabilities" else (n_labels,)
             found = getattr(self, field.name).shape
             if found != expected:
                 raise ValueError(f"Labels need {field.name} of shape {expected}, found {found}.")
+
+    def _check_values(self) -> None:
         r_peaks = self.r_peak_sample
-        if n_labels and (r_peaks[0] < 0 or r_peaks[-1] > np.iinfo(np.int32).max or np.any(np.diff(r_peaks) <= 0)):
+        if len(self) and (r_peaks[0] < 0 or r_peaks[-1] > np.iinfo(np.int32).max or np.any(np.diff(r_peaks) <= 0)):
             raise ValueError("R peaks must increase strictly from 0 on and fit 32 bits: one label per heartbeat.")
-        if np.any((self.class_ids < 0) | (self.class_ids >= len(BEAT_CLASSES))):
-            raise ValueError(f"Class ids must lie in 0..{len(BEAT_CLASSES) - 1} ({' '.join(BEAT_CLASSES)}).")
-        if np.any((self.reference_ids < NO_REFERENCE) | (self.reference_ids >= len(BEAT_CLASSES))):
-            raise ValueError(f"Reference ids must be {NO_REFERENCE} (none) or in 0..{len(BEAT_CLASSES) - 1}.")
+        if np.any((self.class_ids < 0) | (self.class_ids >= len(CLASSES))):
+            raise ValueError(f"Class ids must lie in 0..{len(CLASSES) - 1} ({' '.join(CLASSES)}).")
+        if np.any((self.reference_ids < NO_CLASS) | (self.reference_ids >= len(CLASSES))):
+            raise ValueError(f"Reference ids must be {NO_CLASS} (none) or in 0..{len(CLASSES) - 1}.")
         for name in ("confidence", "probabilities"):
             values = getattr(self, name)
             if not np.all((values >= 0) & (values <= 1)):  # NaN fails both
@@ -129,12 +140,9 @@ class LabelBatch:
             if np.any(np.isinf(getattr(self, name))):
                 raise ValueError(f"Labels need {name} in seconds, or NaN where there is none; found infinity.")
 
-    def __len__(self) -> int:
-        return len(self.r_peak_sample)
-
     def class_counts(self) -> tuple[int, ...]:
-        """Return how many labels there are of each of `BEAT_CLASSES`."""
-        return tuple(int(n) for n in np.bincount(self.class_ids, minlength=len(BEAT_CLASSES)))
+        """Return how many labels there are of each of `CLASSES`."""
+        return tuple(int(n) for n in np.bincount(self.class_ids, minlength=len(CLASSES)))
 
     def sha256(self) -> str:
         """Hash the content, free of keys and dates: equal labels hash equally on any machine and installation."""
@@ -178,15 +186,15 @@ class LabelBatch:
         missing = {
             "rr_previous_s": np.isnan(self.rr_previous_s[rows]),
             "rr_next_s": np.isnan(self.rr_next_s[rows]),
-            "reference": self.reference_ids[rows] == NO_REFERENCE,
+            "reference": self.reference_ids[rows] == NO_CLASS,
         }
         if not any(mask.any() for mask in missing.values()):
             return records.tobytes()
         keep = np.ones((len(records), _RECORD.itemsize), dtype=bool)
         for name, mask in missing.items():
             records[f"{name} length"][mask] = -1
-            kind, offset = (_RECORD.fields or {})[name][:2]
-            keep[mask, offset : offset + kind.itemsize] = False
+            start = _OFFSETS[name]
+            keep[mask, start : start + _RECORD[name].itemsize] = False
         return records.view(np.uint8).reshape(keep.shape)[keep].tobytes()
 
 
@@ -203,15 +211,7 @@ READ_COLUMNS: Final = ", ".join(
         "coalesce(reference::text, '-')",
     )
 )
-_READ_NAMES: Final = (*LABEL_COLUMNS[3:],)
-_READ_RECORD: Final = np.dtype(
-    [("n_fields", ">i2")]
-    + [
-        part
-        for name, kind in zip(_READ_NAMES, _FIELD_TYPES[3:], strict=True)
-        for part in ((f"{name} length", ">i4"), (name, kind))
-    ]
-)
+_READ_RECORD: Final = _record(LABEL_COLUMNS.index("r_peak_sample"))
 
 
 def read_copy_binary(data: bytes) -> LabelBatch:
@@ -223,7 +223,7 @@ def read_copy_binary(data: bytes) -> LabelBatch:
         time_s=records["time_s"].astype(np.float64),
         class_ids=_class_ids(records["class"]),
         confidence=records["confidence"].astype(np.float32),
-        probabilities=np.stack([records[f"p_{c.lower()}"] for c in BEAT_CLASSES], axis=1).astype(np.float32),
+        probabilities=np.stack([records[f"p_{c.lower()}"] for c in CLASSES], axis=1).astype(np.float32),
         rr_previous_s=records["rr_previous_s"].astype(np.float32),
         rr_next_s=records["rr_next_s"].astype(np.float32),
         reference_ids=_class_ids(records["reference"]),
@@ -231,7 +231,7 @@ def read_copy_binary(data: bytes) -> LabelBatch:
 
 
 def _class_ids(names: NDArray[np.bytes_]) -> NDArray[np.int8]:
-    """Turn (n,) one-letter names into ids, `NO_REFERENCE` for any other letter."""
-    ids = np.full(256, NO_REFERENCE, np.int8)
-    ids[_CLASS_NAMES.view(np.uint8)] = np.arange(len(BEAT_CLASSES))
+    """Turn (n,) one-letter names into ids, `NO_CLASS` for any other letter."""
+    ids = np.full(256, NO_CLASS, np.int8)
+    ids[_CLASS_NAMES.view(np.uint8)] = np.arange(len(CLASSES))
     return ids[np.ascontiguousarray(names).view(np.uint8)]

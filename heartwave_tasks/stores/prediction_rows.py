@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
 
+class ContradictionError(RuntimeError):
+    """What is to be stored contradicts what is stored already; nothing was written."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionRow:
     """One content of a recording, as ingest publishes it. Durations in s, rates in Hz, hashes in lower-case hex."""

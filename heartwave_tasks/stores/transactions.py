@@ -11,8 +11,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psycopg2.extensions import connection as Connection
-    from psycopg2.extensions import cursor as Cursor
+    from psycopg2.extensions import connection as Connection  # noqa: N812  a class in all but case
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 Result = TypeVar("Result")
 
@@ -76,7 +76,8 @@ class Transactions:
                 retry=retry_if_exception(_is_transient),
                 reraise=True,
             )
-            return retrying(self._attempt, work)
+            result: Result = retrying(self._attempt, work)
+            return result
 
     def close(self) -> None:
         """Close the connection; the next `run` opens a new one."""

@@ -17,7 +17,7 @@ CREATE TABLE heartwave.beat_classes (
 );
 COMMENT ON TABLE heartwave.beat_classes IS 'The words for the five beat classes.';
 COMMENT ON COLUMN heartwave.beat_classes.class IS 'ANSI/AAMI EC57 letter.';
-COMMENT ON COLUMN heartwave.beat_classes.name IS 'The class in one word, as views and pages show it.';
+COMMENT ON COLUMN heartwave.beat_classes.name IS 'The class in words, as views and pages show it.';
 COMMENT ON COLUMN heartwave.beat_classes.description IS 'What belongs to the class.';
 
 INSERT INTO heartwave.beat_classes (class, name, description) VALUES
@@ -25,7 +25,7 @@ INSERT INTO heartwave.beat_classes (class, name, description) VALUES
     ('S', 'supraventricular', 'Premature or ectopic beats from above the ventricles: atrial, aberrated atrial, junctional.'),
     ('V', 'ventricular', 'Premature ventricular contractions and ventricular escape beats.'),
     ('F', 'fusion', 'Fusion of a ventricular and a normal beat.'),
-    ('Q', 'unclassifiable', 'Paced beats, fusion of paced and normal beats, and beats nobody can classify.');
+    ('Q', 'unknown or paced', 'Paced beats, fusion of paced and normal beats, and beats nobody can classify.');
 
 -- Recordings -----------------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ COMMENT ON COLUMN heartwave.scorings.n_n IS 'Of those, labelled N (normal).';
 COMMENT ON COLUMN heartwave.scorings.n_s IS 'Of those, labelled S (supraventricular).';
 COMMENT ON COLUMN heartwave.scorings.n_v IS 'Of those, labelled V (ventricular).';
 COMMENT ON COLUMN heartwave.scorings.n_f IS 'Of those, labelled F (fusion).';
-COMMENT ON COLUMN heartwave.scorings.n_q IS 'Of those, labelled Q (unclassifiable).';
+COMMENT ON COLUMN heartwave.scorings.n_q IS 'Of those, labelled Q (unknown or paced).';
 COMMENT ON COLUMN heartwave.scorings.labels_sha256 IS 'SHA-256 of the labels'' content, free of surrogate keys and dates: equal labels have equal hashes on any installation.';
 COMMENT ON COLUMN heartwave.scorings.dag_run_id IS 'The Airflow run that wrote it.';
 COMMENT ON COLUMN heartwave.scorings.code_version IS 'Version of HeartWave that wrote it.';
@@ -326,7 +326,7 @@ COMMENT ON COLUMN heartwave.labels.p_n IS 'Probability of N (normal).';
 COMMENT ON COLUMN heartwave.labels.p_s IS 'Probability of S (supraventricular).';
 COMMENT ON COLUMN heartwave.labels.p_v IS 'Probability of V (ventricular).';
 COMMENT ON COLUMN heartwave.labels.p_f IS 'Probability of F (fusion).';
-COMMENT ON COLUMN heartwave.labels.p_q IS 'Probability of Q (unclassifiable).';
+COMMENT ON COLUMN heartwave.labels.p_q IS 'Probability of Q (unknown or paced).';
 COMMENT ON COLUMN heartwave.labels.rr_previous_s IS 'Seconds since the previous beat''s R peak; null for the first beat.';
 COMMENT ON COLUMN heartwave.labels.rr_next_s IS 'Seconds to the next beat''s R peak; null for the last beat.';
 COMMENT ON COLUMN heartwave.labels.reference IS 'The reference class of an annotated recording''s beat; null where there is none.';

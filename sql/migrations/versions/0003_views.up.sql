@@ -69,13 +69,13 @@ COMMENT ON COLUMN heartwave.current_labels.source IS 'Where the recording comes 
 COMMENT ON COLUMN heartwave.current_labels.r_peak_sample IS 'The beat''s R peak: sample number at the recording''s own rate, counted from 0.';
 COMMENT ON COLUMN heartwave.current_labels.time_s IS 'The R peak in seconds from the start of the recording.';
 COMMENT ON COLUMN heartwave.current_labels.class IS 'The label: N, S, V, F or Q (ANSI/AAMI EC57).';
-COMMENT ON COLUMN heartwave.current_labels.class_name IS 'The label in a word: normal, supraventricular, ventricular, fusion, unclassifiable.';
+COMMENT ON COLUMN heartwave.current_labels.class_name IS 'The label in words: normal, supraventricular, ventricular, fusion, unknown or paced.';
 COMMENT ON COLUMN heartwave.current_labels.confidence IS 'The model''s probability of the label it gave, from 0 to 1.';
 COMMENT ON COLUMN heartwave.current_labels.p_n IS 'Probability of N (normal).';
 COMMENT ON COLUMN heartwave.current_labels.p_s IS 'Probability of S (supraventricular).';
 COMMENT ON COLUMN heartwave.current_labels.p_v IS 'Probability of V (ventricular).';
 COMMENT ON COLUMN heartwave.current_labels.p_f IS 'Probability of F (fusion).';
-COMMENT ON COLUMN heartwave.current_labels.p_q IS 'Probability of Q (unclassifiable).';
+COMMENT ON COLUMN heartwave.current_labels.p_q IS 'Probability of Q (unknown or paced).';
 COMMENT ON COLUMN heartwave.current_labels.rr_previous_s IS 'Seconds since the previous beat; null for the first beat.';
 COMMENT ON COLUMN heartwave.current_labels.rr_next_s IS 'Seconds to the next beat; null for the last beat.';
 COMMENT ON COLUMN heartwave.current_labels.heart_rate_bpm IS 'Instantaneous heart rate: 60 / rr_previous_s, in beats per minute.';
@@ -126,13 +126,13 @@ COMMENT ON COLUMN heartwave.all_labels.source IS 'Where the recording comes from
 COMMENT ON COLUMN heartwave.all_labels.r_peak_sample IS 'The beat''s R peak: sample number at the recording''s own rate, counted from 0.';
 COMMENT ON COLUMN heartwave.all_labels.time_s IS 'The R peak in seconds from the start of the recording.';
 COMMENT ON COLUMN heartwave.all_labels.class IS 'The label: N, S, V, F or Q (ANSI/AAMI EC57).';
-COMMENT ON COLUMN heartwave.all_labels.class_name IS 'The label in a word: normal, supraventricular, ventricular, fusion, unclassifiable.';
+COMMENT ON COLUMN heartwave.all_labels.class_name IS 'The label in words: normal, supraventricular, ventricular, fusion, unknown or paced.';
 COMMENT ON COLUMN heartwave.all_labels.confidence IS 'The model''s probability of the label it gave, from 0 to 1.';
 COMMENT ON COLUMN heartwave.all_labels.p_n IS 'Probability of N (normal).';
 COMMENT ON COLUMN heartwave.all_labels.p_s IS 'Probability of S (supraventricular).';
 COMMENT ON COLUMN heartwave.all_labels.p_v IS 'Probability of V (ventricular).';
 COMMENT ON COLUMN heartwave.all_labels.p_f IS 'Probability of F (fusion).';
-COMMENT ON COLUMN heartwave.all_labels.p_q IS 'Probability of Q (unclassifiable).';
+COMMENT ON COLUMN heartwave.all_labels.p_q IS 'Probability of Q (unknown or paced).';
 COMMENT ON COLUMN heartwave.all_labels.rr_previous_s IS 'Seconds since the previous beat; null for the first beat.';
 COMMENT ON COLUMN heartwave.all_labels.rr_next_s IS 'Seconds to the next beat; null for the last beat.';
 COMMENT ON COLUMN heartwave.all_labels.heart_rate_bpm IS 'Instantaneous heart rate: 60 / rr_previous_s, in beats per minute.';
@@ -155,7 +155,7 @@ SELECT
     s.n_s AS n_supraventricular,
     s.n_v AS n_ventricular,
     s.n_f AS n_fusion,
-    s.n_q AS n_unclassifiable,
+    s.n_q AS n_unknown_or_paced,
     100.0::double precision * s.n_s / nullif(s.n_labels, 0) AS supraventricular_percent,
     100.0::double precision * s.n_v / nullif(s.n_labels, 0) AS ventricular_percent,
     s.in_training_set,
@@ -177,7 +177,7 @@ COMMENT ON COLUMN heartwave.recording_burden.n_normal IS 'Beats labelled N.';
 COMMENT ON COLUMN heartwave.recording_burden.n_supraventricular IS 'Beats labelled S.';
 COMMENT ON COLUMN heartwave.recording_burden.n_ventricular IS 'Beats labelled V.';
 COMMENT ON COLUMN heartwave.recording_burden.n_fusion IS 'Beats labelled F.';
-COMMENT ON COLUMN heartwave.recording_burden.n_unclassifiable IS 'Beats labelled Q.';
+COMMENT ON COLUMN heartwave.recording_burden.n_unknown_or_paced IS 'Beats labelled Q.';
 COMMENT ON COLUMN heartwave.recording_burden.supraventricular_percent IS 'Supraventricular burden: beats labelled S in percent of all beats.';
 COMMENT ON COLUMN heartwave.recording_burden.ventricular_percent IS 'Ventricular burden: beats labelled V in percent of all beats.';
 COMMENT ON COLUMN heartwave.recording_burden.in_training_set IS 'Whether the model was trained on this recording.';
@@ -196,7 +196,7 @@ SELECT
     count(*) FILTER (WHERE class = 'S') AS n_supraventricular,
     count(*) FILTER (WHERE class = 'V') AS n_ventricular,
     count(*) FILTER (WHERE class = 'F') AS n_fusion,
-    count(*) FILTER (WHERE class = 'Q') AS n_unclassifiable,
+    count(*) FILTER (WHERE class = 'Q') AS n_unknown_or_paced,
     100.0::double precision * count(*) FILTER (WHERE class = 'S') / count(*) AS supraventricular_percent,
     100.0::double precision * count(*) FILTER (WHERE class = 'V') / count(*) AS ventricular_percent,
     60 / nullif(avg(rr_previous_s), 0) AS heart_rate_bpm
@@ -212,7 +212,7 @@ COMMENT ON COLUMN heartwave.recording_hourly_burden.n_normal IS 'Beats labelled 
 COMMENT ON COLUMN heartwave.recording_hourly_burden.n_supraventricular IS 'Beats labelled S.';
 COMMENT ON COLUMN heartwave.recording_hourly_burden.n_ventricular IS 'Beats labelled V.';
 COMMENT ON COLUMN heartwave.recording_hourly_burden.n_fusion IS 'Beats labelled F.';
-COMMENT ON COLUMN heartwave.recording_hourly_burden.n_unclassifiable IS 'Beats labelled Q.';
+COMMENT ON COLUMN heartwave.recording_hourly_burden.n_unknown_or_paced IS 'Beats labelled Q.';
 COMMENT ON COLUMN heartwave.recording_hourly_burden.supraventricular_percent IS 'Supraventricular burden: beats labelled S in percent of all beats.';
 COMMENT ON COLUMN heartwave.recording_hourly_burden.ventricular_percent IS 'Ventricular burden: beats labelled V in percent of all beats.';
 COMMENT ON COLUMN heartwave.recording_hourly_burden.heart_rate_bpm IS 'Mean heart rate: 60 / mean RR interval, in beats per minute.';
@@ -292,7 +292,7 @@ COMMENT ON COLUMN heartwave.model_evaluation_by_class.model_name IS 'Name of the
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.model_version IS 'Version of the model.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.protocol IS 'How it was tested.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.class IS 'The reference class.';
-COMMENT ON COLUMN heartwave.model_evaluation_by_class.class_name IS 'The class in a word.';
+COMMENT ON COLUMN heartwave.model_evaluation_by_class.class_name IS 'The class in words.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.n_beats IS 'Test beats of the class.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.sensitivity IS 'Share of the class''s beats that were found, from 0 to 1.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_class.sensitivity_low IS 'Lower end of its 95 % interval.';
@@ -325,7 +325,7 @@ COMMENT ON COLUMN heartwave.model_evaluation_by_recording.model_version IS 'Vers
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.protocol IS 'How it was tested.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.recording_id IS 'The test recording.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.class IS 'The class.';
-COMMENT ON COLUMN heartwave.model_evaluation_by_recording.class_name IS 'The class in a word.';
+COMMENT ON COLUMN heartwave.model_evaluation_by_recording.class_name IS 'The class in words.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.n_beats IS 'Reference beats of the class in the recording.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.n_found IS 'Of those, how many were labelled so.';
 COMMENT ON COLUMN heartwave.model_evaluation_by_recording.n_called IS 'Beats that were labelled so, rightly or wrongly.';
@@ -443,7 +443,7 @@ SELECT
     s.n_s AS n_supraventricular,
     s.n_v AS n_ventricular,
     s.n_f AS n_fusion,
-    s.n_q AS n_unclassifiable,
+    s.n_q AS n_unknown_or_paced,
     s.labels_sha256,
     s.dag_run_id,
     s.code_version,
@@ -471,7 +471,7 @@ COMMENT ON COLUMN heartwave.scoring_ledger.n_normal IS 'Beats labelled N.';
 COMMENT ON COLUMN heartwave.scoring_ledger.n_supraventricular IS 'Beats labelled S.';
 COMMENT ON COLUMN heartwave.scoring_ledger.n_ventricular IS 'Beats labelled V.';
 COMMENT ON COLUMN heartwave.scoring_ledger.n_fusion IS 'Beats labelled F.';
-COMMENT ON COLUMN heartwave.scoring_ledger.n_unclassifiable IS 'Beats labelled Q.';
+COMMENT ON COLUMN heartwave.scoring_ledger.n_unknown_or_paced IS 'Beats labelled Q.';
 COMMENT ON COLUMN heartwave.scoring_ledger.labels_sha256 IS 'SHA-256 of the labels'' content.';
 COMMENT ON COLUMN heartwave.scoring_ledger.dag_run_id IS 'The Airflow run that wrote them.';
 COMMENT ON COLUMN heartwave.scoring_ledger.code_version IS 'Version of HeartWave that wrote them.';

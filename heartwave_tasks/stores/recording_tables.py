@@ -1,0 +1,164 @@
+"""Recordings, their revisions, and the quarantine: the part of the predictions store that ingest writes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from heartwave_tasks.stores.prediction_rows import ContradictionError, QuarantineRow, RevisionRef, RevisionRow
+from heartwave_tasks.stores.row_sql import fetch, placeholders, storable, values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
+
+    from heartwave_tasks.stores.transactions import Transactions
+
+
+class RecordingTables:
+    """What has arrived, and what could not be read."""
+
+    _transactions: Transactions
+
+    def known_fingerprints(self, segmenter_version: str) -> dict[str, set[str]]:
+        """Return by recording the listing fingerprints that need no work.
+
+        Those are the fingerprint of the current revision, if it was cut by this version of the segmenter, and those
+        that wait in quarantine. Superseded revisions do not count: content that comes back has to become current.
+        """
+
+        def work(cursor: Cursor) -> dict[str, set[str]]:
+            cursor.execute(
+                """
+                SELECT recording_id, v.listing_fingerprint
+                FROM heartwave.recordings AS r
+                JOIN heartwave.recording_revisions AS v USING (recording_id)
+                WHERE v.revision_id = r.current_revision_id AND v.segmenter_version = %s
+                UNION ALL
+                SELECT recording_id, listing_fingerprint FROM heartwave.quarantine WHERE resolved_at IS NULL
+                """,
+                (segmenter_version,),
+            )
+            known: dict[str, set[str]] = {}
+            for recording_id, fingerprint in cursor.fetchall():
+                known.setdefault(recording_id, set()).add(fingerprint)
+            return known
+
+        return self._transactions.run(work)
+
+    def record_revision(self, revision: RevisionRow) -> int:
+        """Make this the recording's current revision, end its quarantine, and return the revision's id.
+
+        Raises `ContradictionError` when the same content gave other beats before under the same segmenter version.
+        """
+
+        def work(cursor: Cursor) -> int:
+            cursor.execute(
+                "INSERT INTO heartwave.recordings (recording_id, source) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                (revision.recording_id, revision.source),
+            )
+            columns = values(revision)
+            del columns["source"]
+            cursor.execute(
+                f"""
+                INSERT INTO heartwave.recording_revisions ({", ".join(columns)}) VALUES ({placeholders(columns)})
+                ON CONFLICT (recording_id, content_sha256, segmenter_version)
+                DO UPDATE SET listing_fingerprint = EXCLUDED.listing_fingerprint
+                RETURNING revision_id, beats_key, n_beats, n_marks
+                """,
+                columns,
+            )
+            revision_id, *stored = cursor.fetchone() or (0,)
+            given = [revision.beats_key, revision.n_beats, revision.n_marks]
+            if stored != given:
+                raise ContradictionError(
+                    f"{revision.recording_id}: segmenter {revision.segmenter_version} cut the same content into "
+                    f"{stored} before and {given} now (beats key, beats, marks). Raise the segmenter's version when "
+                    "its results change."
+                )
+            cursor.execute(
+                "UPDATE heartwave.recordings SET current_revision_id = %s WHERE recording_id = %s",
+                (revision_id, revision.recording_id),
+            )
+            cursor.execute(
+                "UPDATE heartwave.quarantine SET resolved_at = now() WHERE recording_id = %s AND resolved_at IS NULL",
+                (revision.recording_id,),
+            )
+            return int(revision_id)
+
+        return self._transactions.run(work)
+
+    def annotated_revisions(self) -> list[RevisionRef]:
+        """Return the current revisions that carry reference labels, by recording."""
+        return self._revisions("v.annotated", ())
+
+    def unscored(self, model_version_id: int) -> list[RevisionRef]:
+        """Return the current revisions this model version has not labelled, by recording.
+
+        Labels that retention dropped count as given.
+        """
+        return self._revisions(
+            """
+            NOT EXISTS (
+                SELECT FROM heartwave.scorings AS s
+                WHERE s.revision_id = v.revision_id AND s.model_version_id = %s
+            )
+            """,
+            (model_version_id,),
+        )
+
+    def _revisions(self, condition: str, parameters: tuple[object, ...]) -> list[RevisionRef]:
+        def work(cursor: Cursor) -> list[RevisionRef]:
+            cursor.execute(
+                f"""
+                SELECT v.revision_id, v.recording_id, v.beats_key, v.n_beats, v.content_sha256
+                FROM heartwave.recordings AS r
+                JOIN heartwave.recording_revisions AS v ON v.revision_id = r.current_revision_id
+                WHERE {condition}
+                ORDER BY v.recording_id
+                """,
+                parameters,
+            )
+            return fetch(cursor, RevisionRef)
+
+        return self._transactions.run(work)
+
+    def quarantine(self, row: QuarantineRow) -> None:
+        """Put a recording's content into quarantine; seen again, it only gets a newer date and reason."""
+        columns = {name: storable(value) for name, value in asdict(row).items()}
+
+        def work(cursor: Cursor) -> None:
+            cursor.execute(
+                f"""
+                INSERT INTO heartwave.quarantine ({", ".join(columns)}) VALUES ({placeholders(columns)})
+                ON CONFLICT (recording_id, listing_fingerprint) DO UPDATE
+                SET code = EXCLUDED.code, reason = EXCLUDED.reason, remedy = EXCLUDED.remedy,
+                    last_seen_at = now(), resolved_at = NULL
+                """,
+                columns,
+            )
+
+        self._transactions.run(work)
+
+    def resolve_quarantine(self, listing: Mapping[str, str]) -> int:
+        """End the quarantine of content that is no longer there; return how many rows that were.
+
+        ``listing`` holds the fingerprint of every recording in the bucket, the refused ones included.
+        """
+
+        def work(cursor: Cursor) -> int:
+            cursor.execute(
+                """
+                UPDATE heartwave.quarantine AS q
+                SET resolved_at = now()
+                WHERE resolved_at IS NULL AND NOT EXISTS (
+                    SELECT FROM unnest(%s::text[], %s::text[]) AS l (recording_id, fingerprint)
+                    WHERE l.recording_id = q.recording_id AND l.fingerprint = q.listing_fingerprint
+                )
+                """,
+                ([storable(name) for name in listing], [storable(value) for value in listing.values()]),
+            )
+            return int(cursor.rowcount)
+
+        return self._transactions.run(work)

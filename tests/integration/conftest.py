@@ -19,6 +19,7 @@ import pytest
 
 from heartwave_tasks.stores.database import initialise_database
 from heartwave_tasks.stores.predictions import PredictionStore
+from tests.integration.planting import Planter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +32,10 @@ PASSWORD = secrets.token_urlsafe(16)
 
 @dataclass(frozen=True)
 class DatabaseUrls:
-    """One database of the test server, as each of the four roles sees it."""
+    """One database of the test server, as each role sees it; ``admin`` is the superuser in another database."""
 
     admin: str
+    superuser: str
     owner: str
     writer: str
     reader: str
@@ -58,7 +60,10 @@ def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     initdb = [POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
     subprocess.run(
         [*initdb, "--pwfile", password_file, "--no-sync", "--locale=C.UTF-8"],
-        user=user, cwd=directory, check=True, capture_output=True,
+        user=user,
+        cwd=directory,
+        check=True,
+        capture_output=True,
     )
     command = [POSTGRES_BIN / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
     with log.open("wb") as output:
@@ -86,6 +91,7 @@ def empty_database(postgres_port: int) -> Iterator[DatabaseUrls]:
     name = f"heartwave_{secrets.token_hex(4)}"
     yield DatabaseUrls(
         admin=_url(postgres_port, "postgres", "postgres"),
+        superuser=_url(postgres_port, "postgres", name),
         owner=_url(postgres_port, "heartwave_owner", name),
         writer=_url(postgres_port, "heartwave_writer", name),
         reader=_url(postgres_port, "heartwave_reader", name),
@@ -110,6 +116,12 @@ def store(database: DatabaseUrls) -> Iterator[PredictionStore]:
     """The writer's store on an empty database."""
     with PredictionStore(database.writer) as predictions:
         yield predictions
+
+
+@pytest.fixture
+def plant(store: PredictionStore) -> Planter:
+    """A planter for the store of this test."""
+    return Planter(store)
 
 
 def _url(port: int, role: str, database: str) -> str:

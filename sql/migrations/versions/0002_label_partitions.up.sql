@@ -17,8 +17,10 @@ BEGIN
     IF to_regclass(format('heartwave.%I', partition_name)) IS NOT NULL THEN
         RETURN partition_name;
     END IF;
-    -- One creator at a time; whoever waited here finds the work done.
-    PERFORM pg_advisory_xact_lock(hashtextextended('heartwave label partitions', 0));
+    -- One creator at a time; whoever waited here finds the work done. (An advisory lock would not do: only a lock
+    -- on a table makes a session forget that it has just looked the name up in vain.) Readers and writers of labels
+    -- go on meanwhile.
+    LOCK TABLE heartwave.labels IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass(format('heartwave.%I', partition_name)) IS NOT NULL THEN
         RETURN partition_name;
     END IF;
@@ -49,7 +51,7 @@ BEGIN
         RAISE EXCEPTION 'labels before % are not old: give a month that is not in the future', month
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('heartwave label partitions', 0));
+    LOCK TABLE heartwave.labels IN SHARE UPDATE EXCLUSIVE MODE;
     FOR partition_name IN
         SELECT c.relname
         FROM pg_inherits AS i

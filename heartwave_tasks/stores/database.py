@@ -187,8 +187,8 @@ def _admin_cursor(admin_url: str, database: str | None = None) -> Iterator[Curso
             yield cursor
     except errors.InsufficientPrivilege as error:
         raise DatabaseSetupError(
-            f"Role {url.username} may not set up the database: {error.diag.message_primary}. HEARTWAVE_ADMIN_DATABASE_URL "
-            "must name a superuser, or a role with CREATEROLE and CREATEDB."
+            f"Role {url.username} may not set up the database: {error.diag.message_primary}. "
+            "HEARTWAVE_ADMIN_DATABASE_URL must name a superuser, or a role with CREATEROLE and CREATEDB."
         ) from error
     finally:
         connection.close()

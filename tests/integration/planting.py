@@ -27,7 +27,7 @@ class Planter:
         """Return a revision of ``n_beats`` beats, not stored yet."""
         row: dict[str, object] = {
             "recording_id": recording_id,
-            "source": recording_id.split("/")[0],
+            "source": recording_id.split("/", 1)[0],
             "content_sha256": sha256(recording_id),
             "segmenter_version": "1",
             "listing_fingerprint": f"listing of {recording_id}",

@@ -37,8 +37,10 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         [("clinic/b", D("0.50"), D("3.50"), 3, 7)],
     ),
     "burden_per_recording": (
-        "recording_id n_beats n_supraventricular n_ventricular supraventricular_percent ventricular_percent "
-        "in_training_set",
+        (
+            "recording_id n_beats n_supraventricular n_ventricular supraventricular_percent ventricular_percent "
+            "in_training_set"
+        ),
         [
             ("clinic/a", 10, 0, 5, D("0.00"), D("50.00"), False),
             ("clinic/b", 9, 1, 3, D("11.11"), D("33.33"), False),
@@ -80,8 +82,10 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         ],
     ),
     "labels_per_night": (
-        "night model_name model_version n_recordings n_labels normal_percent supraventricular_percent "
-        "ventricular_percent fusion_percent unknown_or_paced_percent",
+        (
+            "night model_name model_version n_recordings n_labels normal_percent supraventricular_percent "
+            "ventricular_percent fusion_percent unknown_or_paced_percent"
+        ),
         [
             (date(2026, 3, 2), "heartwave", 1, 2, 14, D("64.3"), D("7.1"), D("21.4"), D("0.0"), D("7.1")),
             (date(2026, 3, 2), "heartwave", 2, 1, 10, D("100.0"), D("0.0"), D("0.0"), D("0.0"), D("0.0")),

@@ -51,7 +51,8 @@ SNAPSHOT = """
     UNION ALL
     SELECT 'database', '', coalesce(datacl::text, ''), '' FROM pg_database WHERE datname = current_database()
     UNION ALL
-    SELECT 'schema', nspname::text, coalesce(nspacl::text, ''), '' FROM pg_namespace WHERE nspname IN ('heartwave', 'public')
+    SELECT 'schema', nspname::text, coalesce(nspacl::text, ''), '' FROM pg_namespace
+    WHERE nspname IN ('heartwave', 'public')
     UNION ALL
     SELECT 'default', defaclobjtype::text, defaclacl::text, '' FROM pg_default_acl
     ORDER BY 1, 2, 3, 4
@@ -159,7 +160,7 @@ def test_a_wrong_url_gets_a_plain_sentence(
 def test_an_administrator_without_rights_is_told_so(database: DatabaseUrls) -> None:
     """A role that may not create roles is named, with what it would need."""
     other = database.owner.replace("heartwave_owner", "another_owner")
-    with pytest.raises(DatabaseSetupError, match="heartwave_owner may not set up .* CREATEROLE and CREATEDB"):
+    with pytest.raises(DatabaseSetupError, match=r"heartwave_owner may not set up .* CREATEROLE and CREATEDB"):
         create_database(database.owner, other)
 
 
@@ -370,7 +371,8 @@ def test_functions_with_the_owners_rights_pin_their_search_path(database: Databa
     """Nobody can slip an object of their own under a SECURITY DEFINER function."""
     found = rows(
         database.superuser,
-        "SELECT proname::text, proconfig::text[] FROM pg_proc WHERE pronamespace = 'heartwave'::regnamespace AND prosecdef",
+        "SELECT proname::text, proconfig::text[] FROM pg_proc "
+        "WHERE pronamespace = 'heartwave'::regnamespace AND prosecdef",
     )
     assert found == [("ensure_label_partition", ["search_path=pg_catalog, pg_temp"])]
 

@@ -18,16 +18,6 @@ BEGIN
 
     EXECUTE format('REVOKE ALL ON SCHEMA heartwave FROM PUBLIC, %I, %I', writer, reader);
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA heartwave FROM PUBLIC, %I, %I', writer, reader);
-    -- ALL TABLES leaves rights on single columns alone where the role has none on the table.
-    FOR found IN
-        SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns
-        FROM pg_class AS c
-        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
-        WHERE c.relnamespace = 'heartwave'::regnamespace
-        GROUP BY c.relname
-    LOOP
-        EXECUTE format('REVOKE ALL (%s) ON heartwave.%I FROM PUBLIC, %I, %I', found.columns, found.relname, writer, reader);
-    END LOOP;
     EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA heartwave FROM PUBLIC, %I, %I', writer, reader);
     EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heartwave FROM PUBLIC, %I, %I', writer, reader);
 

@@ -43,7 +43,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         ),
         [
             ("clinic/a", 10, 0, 5, D("0.00"), D("50.00"), False),
-            ("clinic/b", 9, 1, 3, D("11.11"), D("33.33"), False),
+            ("clinic/b", 12, 1, 5, D("8.33"), D("41.67"), False),
             ("clinic/c", 5, 0, 0, D("0.00"), D("0.00"), True),
         ],
     ),
@@ -56,7 +56,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     ),
     "frequent_ventricular_beats": (
         "recording_id n_ventricular n_beats ventricular_percent hours",
-        [("clinic/a", 5, 10, D("50.0"), D("0.50")), ("clinic/b", 3, 9, D("33.3"), D("0.50"))],
+        [("clinic/a", 5, 10, D("50.0"), D("0.50")), ("clinic/b", 5, 12, D("41.7"), D("0.50"))],
     ),
     "hardest_patients": (
         "protocol recording_id n_ectopic_beats n_found found_percent",
@@ -66,9 +66,9 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "recording_id n_intervals mean_bpm slow_bpm fast_bpm",
         [
             ("clinic/a", 9, D("60.0"), D("60.0"), D("60.0")),
-            # Seven intervals of 0.5 s and one of 3.5 s: 8 beats in 7 s. The 1st percentile of eight lies 7 % of the
-            # way from the slowest (17.1 bpm) to the next (120).
-            ("clinic/b", 8, D("68.6"), D("24.3"), D("120.0")),
+            # Ten intervals of 0.5 s and one of 3.5 s: 11 beats in 8.5 s. The 1st percentile of eleven lies a tenth
+            # of the way from the slowest (17.1 bpm) to the next (120).
+            ("clinic/b", 11, D("77.6"), D("27.4"), D("120.0")),
             ("clinic/c", 3, D("60.0"), D("60.0"), D("60.0")),
         ],
     ),
@@ -76,7 +76,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "recording_id hour n_beats heart_rate_bpm supraventricular_percent ventricular_percent",
         [
             ("clinic/a", 0, 10, D(60), D("0.00"), D("50.00")),
-            ("clinic/b", 0, 9, D(69), D("11.11"), D("33.33")),
+            ("clinic/b", 0, 12, D(78), D("8.33"), D("41.67")),
             ("clinic/c", 0, 3, D(60), D("0.00"), D("0.00")),
             ("clinic/c", 1, 2, D(60), D("0.00"), D("0.00")),
         ],
@@ -87,7 +87,7 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             "ventricular_percent fusion_percent unknown_or_paced_percent"
         ),
         [
-            (date(2026, 3, 2), "heartwave", 1, 2, 14, D("64.3"), D("7.1"), D("21.4"), D("0.0"), D("7.1")),
+            (date(2026, 3, 2), "heartwave", 1, 2, 17, D("58.8"), D("5.9"), D("29.4"), D("0.0"), D("5.9")),
             (date(2026, 3, 2), "heartwave", 2, 1, 10, D("100.0"), D("0.0"), D("0.0"), D("0.0"), D("0.0")),
             (date(2026, 2, 28), "heartwave", 1, 1, 10, D("50.0"), D("0.0"), D("50.0"), D("0.0"), D("0.0")),
         ],
@@ -123,13 +123,13 @@ def analysed(plant: Planter, database: DatabaseUrls) -> DatabaseUrls:
     """A database with three labelled recordings, two model versions, an evaluation and a refused recording."""
     champion = plant.model(1, trained_on=["clinic/c"], promoted=True)
     challenger = plant.model(2)
-    a, b, c = (plant.recording(f"clinic/{name}", n_beats) for name, n_beats in (("a", 10), ("b", 9), ("c", 5)))
+    a, b, c = (plant.recording(f"clinic/{name}", n_beats) for name, n_beats in (("a", 10), ("b", 12), ("c", 5)))
     every_second = list(range(1, 11))
     reference = "NNVVNNVVVS"
     plant.score(a, champion, labels_of("NNVVNNVVVN", every_second, reference), date(2026, 2, 28))
     plant.score(a, challenger, labels_of("NNNNNNNNNN", every_second, reference), date(2026, 3, 2))
-    paused = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 7, 7.5]
-    plant.score(b, champion, labels_of("NVNVNVNSN", paused), date(2026, 3, 2))
+    paused = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 7, 7.5, 8, 8.5, 9]
+    plant.score(b, champion, labels_of("NVNVNVNSNVNV", paused), date(2026, 3, 2))
     interrupted = labels_of("NNNNQ", [1, 2, 3, 3601, 3602], "NNNNN")
     interrupted.rr_previous_s[3] = np.nan  # no beats were recorded in between: that is no pause
     interrupted.probabilities[4] = 0.15, 0.1, 0.1, 0.25, 0.4

@@ -319,6 +319,7 @@ def test_the_reader_can_do_nothing_else(database: DatabaseUrls, statement: str) 
 def test_the_writer_can_change_no_label(plant: Planter, database: DatabaseUrls) -> None:
     """What is committed stays: the pipeline's role adds labels and ledger rows and cannot change or delete them."""
     plant.score(plant.recording("clinic/a", 3), plant.model(1), random_labels(3))
+    migrate(database.owner)  # rights are given anew now that there is a partition
     partition = next(name for name in relations(database, "r") if name.startswith("labels_2"))
     for statement in (
         "UPDATE heartwave.labels SET class = 'V'",
@@ -343,13 +344,18 @@ def test_the_writer_can_change_no_label(plant: Planter, database: DatabaseUrls) 
 
 
 def test_other_roles_are_shut_out(database: DatabaseUrls) -> None:
-    """A role of the same server that is not HeartWave's cannot even connect."""
-    rows(database.admin, "DROP ROLE IF EXISTS stranger")
+    """Roles of the same server that a database is not for cannot even connect to it."""
     rows(database.admin, "CREATE ROLE stranger LOGIN PASSWORD 'secret'")
-    stranger = database.superuser.split("@")[1]
+    host, name = database.superuser.split("@")[1].split("/")
+    create_database(database.admin, f"postgresql://airflow:secret@{host}/airflow")
 
-    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
-        psycopg2.connect(f"postgresql://stranger:secret@{stranger}")
+    for url in (
+        f"postgresql://stranger:secret@{host}/{name}",
+        f"postgresql://stranger:secret@{host}/airflow",
+        f"{database.reader.rsplit('/', 1)[0]}/airflow",
+    ):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+            psycopg2.connect(url)
 
 
 def test_rights_given_by_hand_are_taken_back(database: DatabaseUrls) -> None:

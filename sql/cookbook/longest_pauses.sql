@@ -1,7 +1,7 @@
 -- Pauses of 3 s and longer
 --
 -- RR intervals of at least 3 s, longest first, with the class of the beat that ended the pause. Check them against
--- the signal: a lead that fell off looks the same.
+-- the signal: a lead that fell off looks the same. From 2 s on, an index finds them among any number of labels.
 
 SELECT
     recording_id,

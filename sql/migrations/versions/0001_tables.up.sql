@@ -333,3 +333,5 @@ COMMENT ON COLUMN heartwave.labels.reference IS 'The reference class of an annot
 
 -- The review queue reads the least confident beats first. Few beats are unsure, so the index costs COPY next to nothing.
 CREATE INDEX labels_unsure_idx ON heartwave.labels (confidence) WHERE confidence < 0.6;
+-- So are long pauses.
+CREATE INDEX labels_pause_idx ON heartwave.labels (rr_previous_s) WHERE rr_previous_s >= 2;

@@ -44,6 +44,9 @@ RANDOM_SEED: Final = 42
 FOLDS: Final = 11
 """Folds of `patient_folds`: four of MIT-BIH's 44 unpaced records are tested at a time."""
 
+FEWEST_STRATIFIED: Final = 10
+"""Rows of a class from which a tenth is a row."""
+
 EXTERNAL_PREFIX: Final = "external:"
 """`external:svdb` is the protocol that tests on the source `svdb`."""
 
@@ -176,27 +179,27 @@ def external(source: str) -> Protocol:
 
 
 def _split_random(beats: Beats, seed: int) -> tuple[Split, ...]:
-    """Split 80/10/10, stratified, in two steps as the original does; its validation tenth is left unused."""
+    """Split 80/10/10, stratified, in two steps as the original does; its validation tenth is left unused.
+
+    Classes with fewer rows than `FEWEST_STRATIFIED` cannot be shared out, so they are only trained on. Full MIT-BIH
+    has none.
+    """
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a second that listing saves
 
     rows = _ordered(beats, (beats.source == mitbih.SOURCE) & _annotated(beats))
-    if not rows.size:
+    counts = np.bincount(beats.reference[rows], minlength=len(CLASSES))
+    common = counts[beats.reference[rows]] >= FEWEST_STRATIFIED
+    if not common.any():
+        found = ", ".join(f"{name} {count}" for name, count in zip(CLASSES, counts, strict=True) if count) or "none"
         msg = (
-            f"random_beats needs annotated recordings of the source {mitbih.SOURCE!r} and the lake has none; "
-            f"upload MIT-BIH under that name."
+            f"random_beats splits annotated windows of the source {mitbih.SOURCE!r} 80/10/10 and needs at least "
+            f"{FEWEST_STRATIFIED} of a class; the lake has {found}. Upload MIT-BIH as source {mitbih.SOURCE!r}."
         )
         raise ProtocolError(msg)
-    classes, counts = np.unique(beats.reference[rows], return_counts=True)
-    # Two stratified halvings of a fifth leave a class something on every side from ten rows on.
-    if len(classes) < 2 or counts.min() < 10:  # noqa: PLR2004
-        found = ", ".join(f"{CLASSES[index]} {count}" for index, count in zip(classes, counts, strict=True))
-        msg = (
-            f"random_beats needs two classes or more, each with 10 beats or more, to split them 80/10/10; "
-            f"{mitbih.SOURCE} has {found}. Upload more recordings."
-        )
-        raise ProtocolError(msg)
-    train, rest = train_test_split(rows, test_size=0.2, stratify=beats.reference[rows], random_state=seed)
+    shared = rows[common]
+    train, rest = train_test_split(shared, test_size=0.2, stratify=beats.reference[shared], random_state=seed)
     _, test = train_test_split(rest, test_size=0.5, stratify=beats.reference[rest], random_state=seed)
+    train = np.concatenate([train, rows[~common]])
     return (Split("80/10/10", np.sort(train), np.sort(test)),)
 
 

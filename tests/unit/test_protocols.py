@@ -138,6 +138,23 @@ def test_random_beats_is_the_original_split(lake: Beats) -> None:
     assert protocols.relabel(lake, "heartwave5").reference[lake.symbol == "~"].tolist() == [4] * 8
 
 
+def test_rare_classes_are_trained_on_where_they_cannot_be_shared_out() -> None:
+    """A handful of recordings with two fusion beats is split all the same; those two are not tested."""
+    beats = beats_of({"mitdb/100": "N" * 80 + "A" * 20 + "FF"})
+    (split,) = get("random_beats").splits(beats)
+    assert np.bincount(beats.reference[split.train], minlength=5).tolist() == [64, 16, 0, 2, 0]
+    assert np.bincount(beats.reference[split.test], minlength=5).tolist() == [8, 2, 0, 0, 0]
+
+
+@pytest.mark.parametrize("n_rare", [9, 10, 11, 14, 15])
+def test_classes_around_the_smallest_size_can_be_split(n_rare: int) -> None:
+    """Whatever the size of a rare class, two stratified splits go through."""
+    beats = beats_of({"mitdb/100": "N" * 97 + "A" * n_rare + "V" * 13})
+    (split,) = get("random_beats").splits(beats)
+    tested = np.bincount(beats.reference[split.test], minlength=5)
+    assert (tested[1] > 0) == (n_rare >= 10)
+
+
 def test_every_annotated_patient_is_tested_once_in_folds(lake: Beats) -> None:
     """The folds' test rows are all annotated beats, each once, paced ones too; what nobody annotated is in none."""
     splits = get("patient_folds").splits(lake)
@@ -182,8 +199,12 @@ def test_few_patients_make_fewer_folds() -> None:
 @pytest.mark.parametrize(
     ("name", "symbols", "sentence"),
     [
-        ("random_beats", {"svdb/1": NORMAL}, "annotated recordings of the source 'mitdb' and the lake has none"),
-        ("random_beats", {"mitdb/100": "NNNA"}, "mitdb has N 3, S 1. Upload more recordings"),
+        (
+            "random_beats",
+            {"svdb/1": NORMAL},
+            "windows of the source 'mitdb' 80/10/10 and needs at least 10 of a class; the lake has none",
+        ),
+        ("random_beats", {"mitdb/100": "NNNA"}, "the lake has N 3, S 1. Upload MIT-BIH"),
         ("inter_patient", {"mitdb/100": NORMAL}, "no annotated record of DS1"),
         ("inter_patient", {"mitdb/101": NORMAL}, "no annotated record of DS2"),
         ("inter_patient", {"mitdb/201": NORMAL, "mitdb/202": NORMAL}, "no annotated record of DS1"),
@@ -293,7 +314,7 @@ def test_mit_bih_is_split_as_in_the_literature() -> None:
     assert np.bincount(beats.reference[split.test]).tolist() == [44246, 1837, 3220, 388, 7]
     folds = get("patient_folds").splits(beats)
     counts = np.array([np.bincount(beats.reference[fold.test], minlength=5) for fold in folds])
-    assert counts.sum() == 109466
+    assert counts.sum() == 109468
     assert counts[:, 0].max() < 1.6 * counts[:, 0].min()
     assert (counts[:, 2] > 0).all()
 

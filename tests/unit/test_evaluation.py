@@ -129,7 +129,14 @@ def test_calibration_error_agrees_with_scikit_learn_s_bins() -> None:
         (np.abs(share_right - mean_confidence) * beats).sum() / 5000
     )
     assert found.overconfidence == pytest.approx(confidence.mean() - right.mean())
-    assert metrics.reliability(np.array([1 / 15, 1.0]), np.array([True, True])).n_beats[0] == 1
+
+
+def test_confidences_fall_into_bins_closed_above() -> None:
+    """A confidence of exactly 1/15 is in the first of fifteen bins, anything above in the second, and 1 in the last."""
+    found = metrics.reliability(np.array([0.0, 0.01, 1 / 15, 0.067, 0.95, 1.0]), np.array([1, 0, 1, 1, 0, 1], np.bool_))
+    assert found.n_beats == (3, 1, *(0,) * 12, 2)
+    assert found.n_right == (2, 1, *(0,) * 12, 1)
+    assert found.confidence_sum[-1] == pytest.approx(1.95)
 
 
 def test_brier_score_of_a_coin_toss_and_of_certainty() -> None:

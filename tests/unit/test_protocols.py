@@ -286,6 +286,17 @@ def test_training_sees_whole_recordings_with_only_training_references(lake: Beat
     assert set(groups[beats.recording_id == "mitdb/202"]) == {"mitdb/201"}
 
 
+def test_every_tested_row_gets_its_own_answer(lake: Beats) -> None:
+    """The answer kept for a row is the one the model gives for that very row, so a separable lake is labelled right."""
+    found = assess(get("random_beats"), lake, _train)
+    (split,) = get("random_beats").splits(lake)
+    training = protocols.relabel(lake, "heartwave5").take(split.train)
+    blind = protocols.hide_reference(lake.take(split.test), np.zeros(len(split.test), np.bool_))
+    np.testing.assert_array_equal(found.rows, split.test)
+    np.testing.assert_allclose(found.probabilities, NearestWindow.train(training).predict_proba(blind), rtol=1e-5)
+    assert assess(get("patient_folds"), lake, _train).evaluation.accuracy > 0.95
+
+
 def test_assessing_twice_gives_the_same(lake: Beats) -> None:
     """The same lake, architecture and seed give the same rows, answers and figures, and progress ends at 1."""
     shares: list[float] = []

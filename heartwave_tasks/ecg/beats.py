@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from heartwave_tasks.ecg import features, labels, rpeaks, signals
+from heartwave_tasks.ecg.rhythm import Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,8 +158,11 @@ def segment(recording: Recording) -> Beats:
         raise RecordingError(msg)
     beat = labels.is_beat(symbols) if recording.annotation_symbols is not None else np.ones(len(samples), dtype=bool)
     time_s = samples / recording.sampling_frequency
-    rr_previous_s, rr_next_s = features.rr_intervals(time_s, beat)
-    context = features.context(filtered, positions, beat, time_s)
+    if not beat.any():
+        msg = f"{recording.recording_id}: none of its {len(samples)} annotations is a heartbeat."
+        raise RecordingError(msg)
+    sequence = Sequence.of(time_s, beat)
+    context = features.context(filtered, positions, sequence)
     window = _cut(filtered, positions[whole])
     has_second = len(columns) > 1
     n = int(whole.sum())
@@ -173,8 +177,8 @@ def segment(recording: Recording) -> Beats:
         window=window[..., 0],
         second_window=window[..., 1] if has_second else np.zeros_like(window[..., 0]),
         has_second_lead=np.full(n, has_second),
-        rr_previous_s=rr_previous_s[whole].astype(np.float32),
-        rr_next_s=rr_next_s[whole].astype(np.float32),
+        rr_previous_s=sequence.rr_previous_s[whole].astype(np.float32),
+        rr_next_s=sequence.rr_next_s[whole].astype(np.float32),
         context=context[whole],
     )
 
@@ -192,5 +196,6 @@ def _cut(filtered: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArra
     """Windows in µV, int16 (n, 187, n_leads), of signals in mV (n_samples, n_leads) around positions (n,)."""
     microvolts = np.rint(filtered * MICROVOLTS_PER_MILLIVOLT)
     limits = np.iinfo(np.int16)
-    samples: NDArray[np.int16] = np.clip(microvolts, limits.min, limits.max).astype(np.int16)
-    return samples[positions[:, None] + np.arange(-R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)]
+    samples = np.clip(microvolts, limits.min, limits.max).astype(np.int16)
+    windows: NDArray[np.int16] = samples[positions[:, None] + np.arange(-R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)]
+    return windows

@@ -1,0 +1,219 @@
+"""Rhythm: when every beat comes, relative to the recording's own pace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+LOCAL_MEANS: Final = (11, 21, 51, 101, 301)
+"""Beats over which a local mean RR is taken, centred."""
+
+QUANTILES: Final = (75, 90)
+"""Percentiles of a recording's RR intervals: where ectopic beats are the majority, these still are its own pace."""
+
+NEIGHBOURHOODS: Final = (10, 30)
+"""Beats on either side that say whether the rhythm around a beat is regular."""
+
+PAST_BEATS: Final = 10
+"""Beats before this one whose mean RR it is compared with."""
+
+MEDIAN_BEATS: Final = 11
+"""Beats over whose RR a running median is taken, centred."""
+
+REGULAR: Final = 0.06
+"""RR intervals whose logarithms differ by less than this belong to one regular rhythm."""
+
+STEADY: Final = 0.05
+"""Consecutive RR intervals whose logarithms differ by less than this are a steady pair."""
+
+SPREAD_FLOOR: Final = 0.02
+"""Added to the spread of log RR, so that a metronome does not make every beat an outlier."""
+
+TIMING_FEATURES: Final = (
+    "rr_previous_over_mean",
+    "rr_next_over_mean",
+    *(f"rr_{side}_over_q{percent}" for percent in QUANTILES for side in ("previous", "next")),
+    *(f"rr_{side}_over_mean{width}" for width in LOCAL_MEANS for side in ("previous", "next")),
+    f"rr_previous_over_past{PAST_BEATS}",
+    "rr_previous_over_one_before",
+    "rr_previous_over_next",
+    *(
+        f"local{half}_{name}"
+        for half in NEIGHBOURHOODS
+        for name in (
+            "previous_z",
+            "next_z",
+            "spread",
+            "regular_share",
+            "median_step",
+            "steady_share",
+            "previous_over_q90",
+            "previous_over_q75",
+            "previous_over_q05",
+        )
+    ),
+)
+"""Names of the columns of `describe_timing`."""
+
+_SMALLEST_RR_S: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Where each of n rows stands among the m beats of its recording.
+
+    Attributes
+    ----------
+    beat
+        bool (n,); False for signal marks, which stand between beats and are nobody's neighbour.
+    before, after
+        int64 (n,) index among the beats of the one before (-1 if none) and the one after (m if none).
+    own
+        int64 (n,) index among the beats of the row itself; for a mark, of the beat after it (or the last).
+    rr_previous_s, rr_next_s
+        float64 (n,) seconds to those beats, NaN where there is none.
+    """
+
+    beat: NDArray[np.bool_]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    own: NDArray[np.int64]
+    rr_previous_s: NDArray[np.float64]
+    rr_next_s: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, time_s: NDArray[np.float64], beat: NDArray[np.bool_]) -> Self:
+        """Place rows at rising times (n,), of which `beat` are beats."""
+        times = time_s[beat]
+        before = np.searchsorted(times, time_s, side="left") - 1
+        after = np.searchsorted(times, time_s, side="right")
+        padded = np.concatenate([[np.nan], times, [np.nan]])
+        return cls(
+            beat=beat,
+            before=before,
+            after=after,
+            own=np.clip(before + 1, 0, max(len(times) - 1, 0)),
+            rr_previous_s=time_s - padded[before + 1],
+            rr_next_s=padded[after + 1] - time_s,
+        )
+
+    def neighbours(self, values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Values (m,) of the beats before and after every row, (n,) each, NaN where there is none."""
+        padded = np.concatenate([[np.nan], values, [np.nan]])
+        return padded[self.before + 1], padded[self.after + 1]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """RR intervals in seconds, the recording's mean where there is none.
+
+    Attributes
+    ----------
+    previous, following
+        float64 (n,) of every row.
+    of_beats, running_median
+        float64 (m,) to the beat before, of every beat, and its running median.
+    """
+
+    previous: NDArray[np.float64]
+    following: NDArray[np.float64]
+    of_beats: NDArray[np.float64]
+    running_median: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, sequence: Sequence) -> Self:
+        """Fill the ends of a sequence; a recording of one beat is given one second."""
+        known = sequence.rr_previous_s[sequence.beat]
+        mean = float(np.nanmean(known)) if np.isfinite(known).any() else 1.0
+        previous = np.maximum(np.nan_to_num(sequence.rr_previous_s, nan=mean), _SMALLEST_RR_S)
+        following = np.maximum(np.nan_to_num(sequence.rr_next_s, nan=mean), _SMALLEST_RR_S)
+        of_beats = previous[sequence.beat]
+        return cls(previous, following, of_beats, running_median(of_beats, MEDIAN_BEATS))
+
+
+def running_mean(values: NDArray[np.floating], width: int) -> NDArray[np.float64]:
+    """Mean over a centred window of `width` (odd) rows of (m,) or (m, k); shorter at the ends."""
+    sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0, dtype=np.float64)])
+    index = np.arange(len(values))
+    low, high = np.maximum(index - width // 2, 0), np.minimum(index + width // 2 + 1, len(values))
+    counts = (high - low).reshape(-1, *(1,) * (values.ndim - 1))
+    means: NDArray[np.float64] = (sums[high] - sums[low]) / counts
+    return means
+
+
+def running_median(values: NDArray[np.floating], width: int) -> NDArray[np.float64]:
+    """Median over a centred window of `width` (odd) of (m,) values, mirrored at the ends."""
+    medians: NDArray[np.float64] = np.median(_windows(values, width // 2), axis=1)
+    return medians
+
+
+def describe_timing(sequence: Sequence, timing: Timing) -> dict[str, NDArray[np.floating]]:
+    """Time of every row against the recording's own RR intervals, by name in `TIMING_FEATURES`, (n,) each.
+
+    Ratios to means and upper percentiles rather than medians: in a recording most of whose beats are
+    supraventricular the median is their pace, and only the slow beats in between show it.
+    """
+    previous, following, of_beats = timing.previous, timing.following, timing.of_beats
+    columns: list[NDArray[np.floating]] = []
+    references: list[float | NDArray[np.float64]] = [float(of_beats.mean())]
+    references += [float(np.percentile(of_beats, percent)) for percent in QUANTILES]
+    references += [running_mean(of_beats, width)[sequence.own] for width in LOCAL_MEANS]
+    for reference in references:
+        columns += [previous / reference, following / reference]
+    one_before = sequence.neighbours(of_beats)[0]
+    columns += [
+        previous / _past_mean(of_beats)[sequence.before + 1],
+        previous / np.where(np.isnan(one_before), previous, one_before),
+        previous / following,
+    ]
+    for half in NEIGHBOURHOODS:
+        columns += _describe_neighbourhood(sequence, timing, half)
+    return dict(zip(TIMING_FEATURES, columns, strict=True))
+
+
+def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> list[NDArray[np.floating]]:
+    """RR against those of `half` beats on either side, without the two that the beat itself bounds.
+
+    In atrial fibrillation every interval is irregular and none is premature; in sinus rhythm one stands out.
+    """
+    log_previous, log_next = np.log(timing.previous), np.log(timing.following)
+    others = np.delete(_windows(np.log(timing.of_beats), half), [half, half + 1], axis=1)
+    median = np.median(others, axis=1)
+    low5, low, upper75, high, upper90 = np.quantile(others, [0.05, 0.16, 0.75, 0.84, 0.9], axis=1)
+    spread = (high - low) / 2 + SPREAD_FLOOR
+    steps = np.abs(np.diff(others, axis=1))
+    own = sequence.own
+    return [
+        (log_previous - median[own]) / spread[own],
+        (log_next - median[own]) / spread[own],
+        spread[own],
+        (np.abs(others - median[:, None]) < REGULAR).mean(axis=1)[own],
+        np.median(steps, axis=1)[own],
+        (steps < STEADY).mean(axis=1)[own],
+        log_previous - upper90[own],
+        log_previous - upper75[own],
+        log_previous - low5[own],
+    ]
+
+
+def _past_mean(of_beats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean RR of the ten beats before position i, for i in 0..m; the first beat's own where there is none."""
+    sums = np.concatenate([[0.0], np.cumsum(of_beats)])
+    end = np.maximum(np.arange(len(sums)), 1)
+    start = np.maximum(end - PAST_BEATS, 0)
+    means: NDArray[np.float64] = (sums[end] - sums[start]) / (end - start)
+    return means
+
+
+def _windows(values: NDArray[np.floating], half: int) -> NDArray[np.floating]:
+    """Windows (m, 2 half + 1) around every one of (m,) values, mirrored at the ends."""
+    padded = np.pad(values, half, mode="reflect" if len(values) > half else "edge")
+    return sliding_window_view(padded, 2 * half + 1)

@@ -64,6 +64,8 @@ TIMING_FEATURES: Final = (
 """Names of the columns of `describe_timing`."""
 
 _SMALLEST_RR_S: Final = 1e-3
+_RR_DECIMALS: Final = 9
+"""Equal intervals stay equal wherever in the recording they lie, which the last bits of times would not have."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ class Sequence:
             before=before,
             after=after,
             own=np.clip(before + 1, 0, max(len(times) - 1, 0)),
-            rr_previous_s=time_s - padded[before + 1],
-            rr_next_s=padded[after + 1] - time_s,
+            rr_previous_s=np.round(time_s - padded[before + 1], _RR_DECIMALS),
+            rr_next_s=np.round(padded[after + 1] - time_s, _RR_DECIMALS),
         )
 
     def neighbours(self, values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

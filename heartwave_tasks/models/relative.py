@@ -2,8 +2,9 @@
 
 The *form* head tells V, F and Q from narrow beats by shape in both leads; the *rhythm* head tells S from N among
 narrow beats by timing and P wave in the analysis lead alone, as the second lead's shapes and absolute measures make
-it memorise its patients. The rhythm head may only find a beat more supraventricular the earlier it comes: the
-training patients are few, and that is known beforehand. Probabilities are calibrated on patients left out.
+it memorise its patients. The rhythm head may only find a beat more supraventricular the earlier it comes and the
+stranger its P wave is: patients to learn from are few, and that much is known beforehand. Probabilities are
+calibrated on patients left out.
 """
 
 from __future__ import annotations
@@ -59,13 +60,17 @@ RHYTHM_FEATURES: Final = tuple(
     name
     for name in CONTEXT_FEATURES
     if name.startswith(("rr_", "local", "slow_", "nearby_", "alike_"))
+    and not name.startswith(("slow_qrs_", "slow_st_", "alike_share"))
     and not name.endswith("_offset")
-    and not name.startswith("alike_share")
 )
-"""What the rhythm head sees: timing, and the analysis lead against the recording's slow beats."""
+"""What the rhythm head sees: timing, and the P and T waves of the analysis lead against the recording's slow beats."""
 
-_EARLINESS: Final = re.compile(r"rr_previous_over_(mean|q|past)|local\d+_previous_")
-"""Features that fall the earlier a beat comes; the rhythm head is monotone in them."""
+_LESS_IF_EARLY: Final = re.compile(r"rr_previous_over_(mean|q|past)|local\d+_previous_")
+_LESS_IF_UNLIKE: Final = re.compile(
+    r"slow_(p|t|beat)_correlation|slow_p_match$|nearby_(p_correlation|p_unlike|slow_p_unlike|slow_t_unlike)"
+)
+"""Features that fall the earlier a beat comes, and the less its P wave resembles a slow beat's: the rhythm head may
+only find a beat more supraventricular as they fall."""
 
 FORM_CLASSES: Final = ("N or S", "V", "F", "Q")
 """Classes of the form head."""
@@ -201,7 +206,7 @@ def _train_heads(
             "max_depth": params["rhythm_depth"],
             "objective": "binary:logistic",
             "base_score": 0.5,
-            "monotone_constraints": tuple(-int(bool(_EARLINESS.match(name))) for name in RHYTHM_FEATURES),
+            "monotone_constraints": tuple(-int(_falls_with_s(name)) for name in RHYTHM_FEATURES),
         },
         _columns(context[narrow], RHYTHM_FEATURES),
         (reference[narrow] == _S).astype(np.int64),
@@ -209,6 +214,10 @@ def _train_heads(
         int(params["rhythm_rounds"]),
     )
     return form, rhythm
+
+
+def _falls_with_s(name: str) -> bool:
+    return bool(_LESS_IF_EARLY.match(name) or _LESS_IF_UNLIKE.match(name))
 
 
 def _boost(

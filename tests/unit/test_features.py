@@ -1,0 +1,126 @@
+"""Context features: relative to the recording, and to nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heartwave_tasks.ecg.beats import Beats, Recording, segment
+from heartwave_tasks.ecg.features import CONTEXT_FEATURES, SECOND_LEAD_FEATURES
+from tests.unit.recordings import draw_recording, read_recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SYMBOLS = "NNNNANNNVNNNNNN" * 10
+RECORDING = draw_recording(SYMBOLS)
+BEATS = segment(RECORDING)
+
+
+def column(beats: Beats, name: str) -> np.ndarray:
+    """Return one feature of all rows."""
+    values: np.ndarray = beats.context[:, CONTEXT_FEATURES.index(name)]
+    return values
+
+
+def shifted(recording: Recording, seconds: float) -> Recording:
+    """Put a flat stretch before a recording."""
+    assert recording.annotation_samples is not None
+    samples = round(seconds * recording.sampling_frequency)
+    flat = np.repeat(recording.signals[:1], samples, axis=0)
+    return replace(
+        recording,
+        signals=np.concatenate([flat, recording.signals]),
+        annotation_samples=recording.annotation_samples + samples,
+    )
+
+
+@settings(max_examples=10, deadline=None)
+@given(gain=st.floats(0.2, 5.0))
+def test_gain_changes_nothing(gain: float) -> None:
+    """An amplifier set higher or lower leaves every feature as it is."""
+    louder = segment(replace(RECORDING, signals=RECORDING.signals * gain))
+    np.testing.assert_allclose(louder.context, BEATS.context, rtol=0.02, atol=0.02)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seconds=st.floats(0.0, 30.0))
+def test_starting_later_changes_nothing(seconds: float) -> None:
+    """A recorder switched on earlier leaves the features of all but the first beats as they are."""
+    later = segment(shifted(RECORDING, seconds))
+    np.testing.assert_allclose(later.context[3:], BEATS.context[3:], rtol=0.02, atol=0.02)
+
+
+def test_marks_leave_beats_alone() -> None:
+    """Adding noise marks changes no beat's features or RR intervals by a bit."""
+    assert RECORDING.annotation_samples is not None
+    assert RECORDING.annotation_symbols is not None
+    marks = RECORDING.annotation_samples[5:-5:7] + 100
+    samples = np.concatenate([RECORDING.annotation_samples, marks])
+    order = np.argsort(samples, kind="stable")
+    symbols = np.concatenate([RECORDING.annotation_symbols, np.full(len(marks), "~")])[order]
+    marked = segment(replace(RECORDING, annotation_samples=samples[order], annotation_symbols=symbols))
+    beats = marked.take(marked.is_beat)
+    assert len(marked) == len(beats) + len(marks)
+    np.testing.assert_array_equal(beats.rr_previous_s, BEATS.rr_previous_s)
+    # Products of matrices of another size may differ in their last bits.
+    np.testing.assert_allclose(beats.context, BEATS.context, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(column(marked, "rr_previous_over_mean")).all()
+
+
+def test_premature_and_ventricular_beats_stand_out() -> None:
+    """Early beats have a short interval, ventricular ones another QRS complex, atrial ones another P wave."""
+    normal, atrial, ventricular = (BEATS.symbol == symbol for symbol in "NAV")
+    early = column(BEATS, "rr_previous_over_mean")
+    assert early[atrial].max() < early[normal].min()
+    assert column(BEATS, "qrs_correlation")[ventricular].max() < column(BEATS, "qrs_correlation")[normal].min()
+    assert column(BEATS, "qrs_slope_width")[ventricular].min() > column(BEATS, "qrs_slope_width")[normal].max()
+    p_wave = column(BEATS, "slow_p_projection")
+    assert np.median(p_wave[atrial]) < np.median(p_wave[normal]) - 0.2
+    assert np.median(column(BEATS, "alike_early_share")[ventricular]) > 0.9
+
+
+def test_majority_of_early_beats_is_seen_against_slow_ones() -> None:
+    """Where most beats are atrial the slow template is still the sinus beat."""
+    beats = segment(draw_recording("NAAAA" * 30))
+    normal, atrial = (beats.symbol == symbol for symbol in "NA")
+    match = column(beats, "slow_p_correlation")
+    assert np.median(match[normal]) > np.median(match[atrial])
+    assert column(beats, "rr_previous_over_q90")[atrial].max() < 0.85
+
+
+def test_second_lead_is_nan_without_one() -> None:
+    """One lead gives every other feature, and no number for the lead that is not there."""
+    beats = segment(draw_recording("N" * 40, lead_names=("MLII",)))
+    second = np.isin(CONTEXT_FEATURES, SECOND_LEAD_FEATURES)
+    assert np.isnan(beats.context[:, second]).all()
+    assert np.isfinite(beats.context[5:-5, ~second]).all()
+
+
+@pytest.mark.parametrize("symbols", ["NN", "NNN", "NNNNN", "VVVVVVVV"])
+def test_short_recordings_have_features(symbols: str) -> None:
+    """Two beats are enough: no feature is infinite and nothing fails."""
+    beats = segment(draw_recording(symbols))
+    assert len(beats) == len(symbols)
+    assert not np.isinf(beats.context).any()
+
+
+def test_flat_lead_has_finite_features() -> None:
+    """A lead that fell off is described by finite numbers."""
+    signals = RECORDING.signals.copy()
+    signals[:, 1] = 0.0
+    beats = segment(replace(RECORDING, signals=signals))
+    assert np.isfinite(beats.context[1:-1]).all()
+
+
+def test_supraventricular_majority_of_record_232(mitdb: Path) -> None:
+    """In MIT-BIH 232, most of whose beats are atrial, RR over the mean parts them from the normal ones."""
+    beats = segment(read_recording(mitdb, "232"))
+    early = column(beats, "rr_previous_over_mean") < 0.9
+    assert early[beats.reference == 1].mean() > 0.95
+    assert early[beats.reference == 0].mean() < 0.05

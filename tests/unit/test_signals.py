@@ -1,0 +1,58 @@
+"""Leads, rates, gaps and filters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from heartwave_tasks.ecg import signals
+
+SECONDS = np.arange(10 * 360) / 360
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (("MLII", "V1"), (0, 1)),
+        (("V5", "MLII"), (1, 0)),
+        (("V5", "V2"), (0, 1)),
+        (("ECG V1", "ecg II", "ECG I"), (1, 2)),
+        (("thorax",), (0,)),
+        (("a", "b", "c"), (0, 1)),
+    ],
+)
+def test_leads_are_chosen_by_name(names: tuple[str, ...], columns: tuple[int, ...]) -> None:
+    """MLII or II is the analysis lead wherever it stands; unknown names are taken in file order."""
+    assert signals.choose_leads(names) == columns
+
+
+def test_filter_keeps_the_heart_and_takes_wander_and_hum() -> None:
+    """A 10 Hz wave passes without delay, slow wander, an offset and 60 Hz hum are gone."""
+    heart = np.sin(2 * np.pi * 10 * SECONDS)
+    dirty = heart + 3 + 2 * np.sin(2 * np.pi * 0.1 * SECONDS) + 0.5 * np.sin(2 * np.pi * 60 * SECONDS)
+    clean = signals.filter_signals(dirty[:, None])[:, 0]
+    middle = slice(720, -720)
+    assert np.abs(clean - heart)[middle].max() < 0.12
+
+
+@pytest.mark.parametrize("frequency", [128.0, 250.0, 500.0, 1000.0, 359.9])
+def test_resampling_keeps_times(frequency: float) -> None:
+    """Sample i lies at i/360 seconds whatever the rate was."""
+    seconds = np.arange(int(10 * frequency)) / frequency
+    resampled = signals.resample(np.sin(2 * np.pi * 5 * seconds)[:, None], frequency)[:, 0]
+    expected = np.sin(2 * np.pi * 5 * np.arange(len(resampled)) / 360)
+    assert len(resampled) == pytest.approx(3600, abs=2)
+    assert np.abs(resampled - expected)[200:-200].max() < 0.02
+
+
+def test_resampling_does_not_alias() -> None:
+    """At 1000 Hz a 340 Hz tone is real; at 360 Hz it is silent instead of folding down to 20 Hz."""
+    seconds = np.arange(10_000) / 1000
+    folded = signals.resample(np.sin(2 * np.pi * 340 * seconds)[:, None], 1000.0)
+    assert np.abs(folded[200:-200]).max() < 0.01
+
+
+def test_gaps_are_bridged_by_straight_lines() -> None:
+    """Missing samples lie on the line between their neighbours, and an empty lead is flat."""
+    samples = np.array([[0.0, np.nan], [np.nan, np.nan], [np.inf, np.nan], [3.0, np.nan]])
+    assert signals.fill_gaps(samples).tolist() == [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]

@@ -1,0 +1,82 @@
+"""The one typed place for every setting.
+
+Each field is read from the environment variable ``HEARTWAVE_<FIELD>``; the embedded stack keeps the same
+variables in ``<home>/env``, which is read when the environment does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Everything HeartWave can be told from outside, validated once."""
+
+    model_config = SettingsConfigDict(env_prefix="HEARTWAVE_", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default=PROJECT_ROOT / ".heartwave",
+        description="Directory of the embedded stack: data, logs, generated passwords.",
+    )
+    mitdb: Path | None = Field(
+        default=None,
+        description="MIT-BIH Arrhythmia Database: a directory, PhysioNet's .zip, or a .tar.xz.",
+    )
+
+    s3_endpoint_url: str | None = Field(default=None, description="S3 endpoint; empty for AWS itself.")
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: SecretStr | None = None
+    recordings_bucket: str = Field(default="heartwave-recordings", description="Where recordings arrive.")
+    lake_bucket: str = Field(default="heartwave-lake", description="Where beats are kept as Parquet.")
+    models_bucket: str = Field(default="heartwave-models", description="MLflow's artifact store.")
+
+    admin_database_url: SecretStr | None = Field(
+        default=None, description="Superuser URL; only `heartwave init` uses it, to create roles and databases."
+    )
+    owner_database_url: SecretStr | None = Field(
+        default=None, description="Role that owns the schema; migrations and retention use it."
+    )
+    database_url: SecretStr | None = Field(default=None, description="Writer role; ingest, retrain and score use it.")
+    reader_database_url: SecretStr | None = Field(
+        default=None, description="Analyst role, read-only; `heartwave sql` uses it."
+    )
+
+    mlflow_tracking_uri: str | None = None
+    model_name: str = Field(default="heartwave", description="Registered model whose champion labels beats.")
+
+    airflow_url: str | None = Field(default=None, description="Airflow's API server, e.g. http://127.0.0.1:8080.")
+    airflow_username: str | None = None
+    airflow_password: SecretStr | None = None
+
+    shard_beats: int = Field(default=25_000, ge=1, description="Beats one mapped scoring task should hold.")
+    shard_recordings: int = Field(default=12, ge=1, description="Recordings one mapped ingest task should hold.")
+    retention_months: int = Field(default=24, ge=1, description="Months of labels kept by maintain_storage.")
+
+    max_header_bytes: int = Field(default=1 << 20, ge=1, description="Largest header file that is parsed.")
+    max_leads: int = Field(default=64, ge=1, description="Most signals a recording may declare.")
+    max_samples: int = Field(
+        default=500_000_000, ge=1, description="Most samples (over all leads) a recording may declare."
+    )
+    max_object_bytes: int = Field(default=4 << 30, ge=1, description="Largest object that is downloaded.")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, then the embedded stack's ``env`` file for what it leaves open."""
+        home = Path(os.environ.get("HEARTWAVE_HOME", cls.model_fields["home"].default))
+        env_file = home / "env"
+        return cls(_env_file=env_file if env_file.is_file() else None)  # type: ignore[call-arg]
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the process-wide settings, read once."""
+    return Settings.load()

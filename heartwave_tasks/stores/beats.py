@@ -1,0 +1,205 @@
+"""Beats in the lake: one Parquet file per recording revision, written whole or not at all.
+
+The key holds the segmenter's version and the recording's content hash, so a rerun writes the same bytes to the same
+place, and no reader ever sees half a file or another revision's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, SEGMENTER_VERSION, WINDOW_SAMPLES, Beats
+from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
+from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
+from heartwave_tasks.stores.objects import get_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from botocore.client import BaseClient as S3Client
+    from numpy.typing import NDArray
+
+PREFIX: Final = "beats"
+
+_WINDOW: Final = pa.list_(pa.int16(), WINDOW_SAMPLES)
+_TEXT: Final = pa.dictionary(pa.int8(), pa.string())
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("recording_id", _TEXT, nullable=False),
+        pa.field("r_peak_sample", pa.int64(), nullable=False),
+        pa.field("time_s", pa.float64(), nullable=False),
+        pa.field("is_beat", pa.bool_(), nullable=False),
+        pa.field("symbol", _TEXT, nullable=False),
+        pa.field("reference", _TEXT),
+        pa.field("heartwave5", pa.int8()),
+        pa.field("window", _WINDOW, nullable=False),
+        pa.field("second_window", _WINDOW, nullable=False),
+        pa.field("has_second_lead", pa.bool_(), nullable=False),
+        pa.field("rr_previous_s", pa.float32()),
+        pa.field("rr_next_s", pa.float32()),
+        pa.field("context", pa.list_(pa.float32(), len(CONTEXT_FEATURES)), nullable=False),
+    ],
+    metadata={
+        "heartwave.segmenter_version": SEGMENTER_VERSION,
+        "heartwave.sampling_frequency_hz": str(SAMPLING_FREQUENCY),
+        "heartwave.r_peak_index": str(R_PEAK_INDEX),
+        "heartwave.window_unit": "microvolt",
+        "heartwave.classes": json.dumps(CLASSES),
+        "heartwave.label_scheme": "aami",
+        "heartwave.context_features": json.dumps(CONTEXT_FEATURES),
+    },
+)
+"""Columns are named like the attributes of `Beats`; times in s, windows in µV at 360 Hz."""
+
+
+class BeatsMismatchError(RuntimeError):
+    """A beats object is not what its revision's record says; the message names the object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatsRef:
+    """Where a revision's beats are, and how many rows are to be found there."""
+
+    recording_id: str
+    beats_key: str
+    content_sha256: str
+
+
+def beats_key(recording_id: str, content_sha256: str) -> str:
+    """Return the object key of a revision's beats, under the present segmenter."""
+    return f"{PREFIX}/segmenter={SEGMENTER_VERSION}/{recording_id}/{content_sha256}.parquet"
+
+
+def to_parquet(beats: Beats, content_sha256: str) -> bytes:
+    """Write one revision's beats as Parquet; the same beats give the same bytes."""
+    table = to_arrow(beats)
+    metadata = {**(SCHEMA.metadata or {}), b"heartwave.content_sha256": content_sha256.encode()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        sink,
+        compression="zstd",
+        # Samples hardly repeat: a dictionary of them costs time and space.
+        use_dictionary=["recording_id", "symbol", "reference"],
+        store_schema=True,
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def to_arrow(beats: Beats) -> pa.Table:
+    """Lay beats out by `SCHEMA`."""
+    classes = pa.array(CLASSES, type=pa.string())
+    references = pa.array(beats.reference, mask=beats.reference == NO_CLASS, type=pa.int8())
+    columns = [
+        pa.array(beats.recording_id.tolist(), type=pa.string()).dictionary_encode().cast(_TEXT),
+        pa.array(beats.r_peak_sample),
+        pa.array(beats.time_s),
+        pa.array(beats.is_beat),
+        pa.array(beats.symbol.tolist(), type=pa.string()).dictionary_encode().cast(_TEXT),
+        pa.DictionaryArray.from_arrays(references, classes),
+        pa.array(beats.heartwave5, mask=beats.heartwave5 == NO_CLASS),
+        _rows(beats.window, _WINDOW),
+        _rows(beats.second_window, _WINDOW),
+        pa.array(beats.has_second_lead),
+        pa.array(beats.rr_previous_s, from_pandas=True),
+        pa.array(beats.rr_next_s, from_pandas=True),
+        _rows(beats.context, SCHEMA.field("context").type),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def from_parquet(content: bytes) -> Beats:
+    """Read what `to_parquet` wrote.
+
+    Raises
+    ------
+    BeatsMismatchError
+        If the file's columns or features are not those of this version of HeartWave.
+    """
+    table = pq.read_table(pa.BufferReader(content))
+    features = json.loads((table.schema.metadata or {}).get(b"heartwave.context_features", b"[]"))
+    if features != list(CONTEXT_FEATURES) or table.schema.names != SCHEMA.names:
+        msg = "These beats were cut by another version of the segmenter; run ingest_recordings again."
+        raise BeatsMismatchError(msg)
+    return from_arrow(table)
+
+
+def from_arrow(table: pa.Table) -> Beats:
+    """Take beats out of a table laid out by `SCHEMA`; numeric columns without copies where Arrow allows."""
+    table = table.combine_chunks()
+    n = len(table)
+    return Beats(
+        recording_id=_texts(table, "recording_id"),
+        r_peak_sample=_column(table, "r_peak_sample").to_numpy(),
+        time_s=_column(table, "time_s").to_numpy(),
+        is_beat=_column(table, "is_beat").to_numpy(zero_copy_only=False),
+        symbol=_texts(table, "symbol"),
+        reference=_class_indices(table),
+        heartwave5=_column(table, "heartwave5").fill_null(NO_CLASS).to_numpy(),
+        window=_matrix(_column(table, "window"), n),
+        second_window=_matrix(_column(table, "second_window"), n),
+        has_second_lead=_column(table, "has_second_lead").to_numpy(zero_copy_only=False),
+        rr_previous_s=_column(table, "rr_previous_s").to_numpy(zero_copy_only=False).astype(np.float32),
+        rr_next_s=_column(table, "rr_next_s").to_numpy(zero_copy_only=False).astype(np.float32),
+        context=_matrix(_column(table, "context"), n),
+    )
+
+
+def read_beats(client: S3Client, bucket: str, ref: BeatsRef) -> Beats:
+    """Read a revision's beats from the lake.
+
+    Raises
+    ------
+    BeatsMismatchError
+        If the object holds another recording's or another content's beats.
+    """
+    content = get_object(client, bucket, ref.beats_key)
+    written = pq.read_metadata(pa.BufferReader(content)).metadata or {}
+    found = written.get(b"heartwave.content_sha256", b"").decode()
+    if found != ref.content_sha256:
+        msg = f"{ref.recording_id}: {ref.beats_key} holds content {found[:12]}, not {ref.content_sha256[:12]}."
+        raise BeatsMismatchError(msg)
+    return from_parquet(content)
+
+
+def digest(refs: Iterable[BeatsRef]) -> str:
+    """Return the identity of a set of beats: SHA-256 over recordings, contents and segmenter version."""
+    lines = sorted(f"{ref.recording_id} {ref.content_sha256}\n" for ref in refs)
+    return hashlib.sha256(f"segmenter {SEGMENTER_VERSION}\n{''.join(lines)}".encode()).hexdigest()
+
+
+def _rows(values: NDArray[np.generic], kind: pa.DataType) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), type=kind)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _matrix(column: pa.FixedSizeListArray, n: int) -> NDArray[np.generic]:
+    width = column.type.list_size
+    values = column.values.slice(column.offset * width, n * width)
+    return values.to_numpy(zero_copy_only=False).reshape(n, width)
+
+
+def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
+    column = _column(table, name)
+    words = np.array(column.dictionary.to_pylist(), dtype=np.str_)
+    return words[column.indices.to_numpy()] if len(words) else np.empty(0, dtype=np.str_)
+
+
+def _class_indices(table: pa.Table) -> NDArray[np.int8]:
+    column = _column(table, "reference")
+    places = [CLASSES.index(name) for name in column.dictionary.to_pylist()]
+    known = column.indices.fill_null(len(places)).to_numpy()
+    return np.array([*places, NO_CLASS], dtype=np.int8)[known]

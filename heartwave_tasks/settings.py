@@ -75,6 +75,17 @@ class Settings(BaseSettings):
         env_file = home / "env"
         return cls(_env_file=env_file if env_file.is_file() else None)  # type: ignore[call-arg]
 
+    def require_database_url(self) -> str:
+        """Return the writer's database URL; raises `SettingsError` when there is none."""
+        if self.database_url is None:
+            msg = "HEARTWAVE_DATABASE_URL is not set; start the stack with `heartwave up`, or set it."
+            raise SettingsError(msg)
+        return self.database_url.get_secret_value()
+
+
+class SettingsError(RuntimeError):
+    """A setting that is needed is missing; the message names it and the remedy."""
+
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:

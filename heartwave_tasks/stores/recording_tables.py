@@ -108,6 +108,15 @@ class RecordingTables:
             (model_version_id,),
         )
 
+    def beats_keys(self) -> set[str]:
+        """Return the lake's object keys that some revision refers to."""
+
+        def work(cursor: Cursor) -> set[str]:
+            cursor.execute("SELECT beats_key FROM heartwave.recording_revisions")
+            return {key for (key,) in cursor.fetchall()}
+
+        return self._transactions.run(work)
+
     def _revisions(self, condition: str, parameters: tuple[object, ...]) -> list[RevisionRef]:
         def work(cursor: Cursor) -> list[RevisionRef]:
             cursor.execute(

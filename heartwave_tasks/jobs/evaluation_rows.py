@@ -1,0 +1,55 @@
+"""From an evaluation to the rows Postgres keeps of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heartwave_tasks.stores.predictions import ClassEvaluation, EvaluationRows, RecordingEvaluation
+
+if TYPE_CHECKING:
+    from heartwave_tasks.models.evaluation import ClassFigures, Evaluation
+
+
+def to_rows(model_version_id: int, evaluation: Evaluation) -> EvaluationRows:
+    """Lay an evaluation out as rows; undefined figures (NaN) become NULL in the store."""
+    return EvaluationRows(
+        model_version_id=model_version_id,
+        protocol=evaluation.protocol,
+        n_beats=evaluation.n_beats,
+        n_recordings=len(evaluation.recordings),
+        accuracy=evaluation.accuracy,
+        macro_f1=evaluation.macro_f1,
+        weighted_f1=evaluation.weighted_f1,
+        nsv_mean_f1=evaluation.nsv_mean_f1,
+        cohen_kappa=evaluation.cohen_kappa,
+        j_kappa=evaluation.j_kappa,
+        ece=evaluation.expected_calibration_error,
+        confusion=evaluation.confusion.tolist(),
+        classes=[_class(figures) for figures in evaluation.class_figures],
+        recordings=[
+            RecordingEvaluation(
+                recording_id=counts.recording_id,
+                beat_class=counts.beat_class,
+                n_beats=counts.n_beats,
+                n_found=counts.n_found,
+                n_called=counts.n_called,
+            )
+            for counts in evaluation.recording_counts
+        ],
+    )
+
+
+def _class(figures: ClassFigures) -> ClassEvaluation:
+    return ClassEvaluation(
+        beat_class=figures.beat_class,
+        n_beats=figures.n_beats,
+        sensitivity=figures.sensitivity,
+        positive_predictivity=figures.positive_predictivity,
+        f1=figures.f1,
+        sensitivity_low=figures.sensitivity_interval[0],
+        sensitivity_high=figures.sensitivity_interval[1],
+        positive_predictivity_low=figures.positive_predictivity_interval[0],
+        positive_predictivity_high=figures.positive_predictivity_interval[1],
+        f1_low=figures.f1_interval[0],
+        f1_high=figures.f1_interval[1],
+    )

@@ -1,0 +1,198 @@
+"""Ingest: recordings from the bucket become beats in the lake, or quarantine rows that say why not."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from heartwave_tasks.ecg import rpeaks, signals
+from heartwave_tasks.ecg.beats import SEGMENTER_VERSION, Beats, Recording, RecordingError, segment
+from heartwave_tasks.jobs.shards import balance
+from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, RevisionRow
+from heartwave_tasks.stores.recordings import (
+    Listing,
+    RecordingProblem,
+    check_name,
+    content_sha256,
+    download,
+    find_recording,
+    list_recordings,
+)
+from heartwave_tasks.stores.wfdb_records import read_record
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient as S3Client
+
+    from heartwave_tasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_CHANGED: Final = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404"})
+_LOGGED_EVERY: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestShard:
+    """Recordings one task segments."""
+
+    number: int
+    of: int
+    recording_ids: list[str]
+
+    @property
+    def title(self) -> str:
+        """What the Airflow UI shows for the mapped task."""
+        return f"shard {self.number} of {self.of} · {len(self.recording_ids)} recordings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestCounts:
+    """What came of a number of recordings."""
+
+    recordings: int = 0
+    windows: int = 0
+    beats: int = 0
+    marks: int = 0
+    quarantined: int = 0
+    changed_meanwhile: int = 0
+
+    def __add__(self, other: IngestCounts) -> IngestCounts:
+        """Add up field by field."""
+        mine, theirs = asdict(self), asdict(other)
+        return IngestCounts(**{name: mine[name] + theirs[name] for name in mine})
+
+
+def plan(settings: Settings) -> list[IngestShard]:
+    """Find recordings that are new or changed since they were last looked at, and share them out.
+
+    Recordings whose quarantined content is gone from the bucket are released from quarantine.
+    """
+    client = s3_client(settings)
+    with PredictionStore(settings.require_database_url()) as store:
+        known = store.known_fingerprints(SEGMENTER_VERSION)
+        listings = list(list_recordings(client, settings.recordings_bucket))
+        store.resolve_quarantine({listing.recording_id: listing.fingerprint for listing in listings})
+    new = [listing for listing in listings if listing.fingerprint not in known.get(listing.recording_id, ())]
+    groups = balance([(listing.recording_id, listing.size) for listing in new], settings.shard_recordings)
+    logger.info("%d recordings in the bucket, %d new or changed, %d shards.", len(listings), len(new), len(groups))
+    return [
+        IngestShard(number=number, of=len(groups), recording_ids=group) for number, group in enumerate(groups, start=1)
+    ]
+
+
+def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
+    """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on."""
+    client = s3_client(settings)
+    counts = IngestCounts()
+    with PredictionStore(settings.require_database_url()) as store:
+        for place, recording_id in enumerate(shard.recording_ids, start=1):
+            counts += _ingest(settings, client, store, recording_id)
+            if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
+                logger.info("%d of %d recordings: %s", place, len(shard.recording_ids), counts)
+    return counts
+
+
+def summarise(counts: list[IngestCounts]) -> IngestCounts:
+    """Add the shards up and say what happened."""
+    total = sum(counts, IngestCounts())
+    logger.info(
+        "%d recordings cut into %d windows: %d beats and %d signal marks.",
+        total.recordings,
+        total.windows,
+        total.beats,
+        total.marks,
+    )
+    if total.quarantined:
+        logger.warning(
+            "%d recordings went to quarantine: SELECT * FROM current_quarantine tells why and what to do.",
+            total.quarantined,
+        )
+    return total
+
+
+def _ingest(settings: Settings, client: S3Client, store: PredictionStore, recording_id: str) -> IngestCounts:
+    listing = find_recording(client, settings.recordings_bucket, recording_id)
+    if listing is None:
+        logger.warning("%r is gone from the bucket.", recording_id)
+        return IngestCounts(changed_meanwhile=1)
+    try:
+        recording, content = _read(settings, client, listing)
+        beats = segment(recording)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _CHANGED:
+            raise
+        logger.warning("%s was replaced while it was read; the next run takes it up.", recording_id)
+        return IngestCounts(changed_meanwhile=1)
+    except RecordingProblem as problem:
+        _quarantine(store, listing, problem)
+        return IngestCounts(quarantined=1)
+    except RecordingError as error:
+        _quarantine(store, listing, RecordingProblem("no_beats", str(error), "Check that the leads carry an ECG."))
+        return IngestCounts(quarantined=1)
+    return _publish(settings, client, store, listing, recording, content, beats)
+
+
+def _read(settings: Settings, client: S3Client, listing: Listing) -> tuple[Recording, str]:
+    check_name(listing)
+    with tempfile.TemporaryDirectory(prefix="heartwave-") as directory:
+        hashes = download(client, settings.recordings_bucket, listing, Path(directory), settings.max_object_bytes)
+        return read_record(Path(directory), listing.recording_id, settings), content_sha256(hashes)
+
+
+def _publish(  # noqa: PLR0913 - the one place where all that is known of a recording comes together
+    settings: Settings,
+    client: S3Client,
+    store: PredictionStore,
+    listing: Listing,
+    recording: Recording,
+    content: str,
+    beats: Beats,
+) -> IngestCounts:
+    """Write the beats, then their record: killed in between, a rerun writes the same object again."""
+    key = lake.beats_key(listing.recording_id, content)
+    client.put_object(Bucket=settings.lake_bucket, Key=key, Body=lake.to_parquet(beats, content))
+    leads = [recording.lead_names[column] for column in signals.choose_leads(recording.lead_names)]
+    annotated = recording.annotation_symbols is not None
+    n_beats = int(beats.is_beat.sum())
+    store.record_revision(
+        RevisionRow(
+            recording_id=listing.recording_id,
+            source=listing.source,
+            content_sha256=content,
+            segmenter_version=SEGMENTER_VERSION,
+            listing_fingerprint=listing.fingerprint,
+            sampling_frequency=recording.sampling_frequency,
+            n_samples=len(recording.signals),
+            duration_s=len(recording.signals) / recording.sampling_frequency,
+            leads=recording.lead_names,
+            analysis_lead=leads[0],
+            second_lead=leads[1] if len(leads) > 1 else None,
+            r_peak_source="annotations" if annotated else rpeaks.DETECTOR,
+            annotated=annotated,
+            beats_key=key,
+            n_windows=len(beats),
+            n_beats=n_beats,
+            n_marks=len(beats) - n_beats,
+        )
+    )
+    return IngestCounts(recordings=1, windows=len(beats), beats=n_beats, marks=len(beats) - n_beats)
+
+
+def _quarantine(store: PredictionStore, listing: Listing, problem: RecordingProblem) -> None:
+    logger.warning("Quarantined (%s): %s %s", problem.code, problem.reason, problem.remedy)
+    store.quarantine(
+        QuarantineRow(
+            recording_id=listing.recording_id,
+            listing_fingerprint=listing.fingerprint,
+            code=problem.code,
+            reason=problem.reason,
+            remedy=problem.remedy,
+        )
+    )

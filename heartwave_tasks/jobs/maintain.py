@@ -1,0 +1,63 @@
+"""Maintain: partitions ahead of time, retention, and objects nobody refers to."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from heartwave_tasks.settings import SettingsError
+from heartwave_tasks.stores.beats import PREFIX
+from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.predictions import PredictionStore
+
+if TYPE_CHECKING:
+    from heartwave_tasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MONTHS_AHEAD: Final = 2
+ORPHAN_AGE: Final = timedelta(days=2)
+"""An object younger than this may belong to an ingest that has not recorded it yet."""
+
+
+def add_partitions(settings: Settings, night: date) -> None:
+    """Create the label partitions of this month and the next ones."""
+    with PredictionStore(settings.require_database_url()) as store:
+        for months in range(MONTHS_AHEAD + 1):
+            store.ensure_partition(_months_after(night, months))
+
+
+def drop_old_labels(settings: Settings, night: date) -> list[str]:
+    """Drop labels older than the retention, as the schema's owner."""
+    if settings.owner_database_url is None:
+        msg = "HEARTWAVE_OWNER_DATABASE_URL is not set; only the owner may drop partitions."
+        raise SettingsError(msg)
+    oldest = _months_after(night, -settings.retention_months)
+    with PredictionStore(settings.owner_database_url.get_secret_value()) as store:
+        dropped = store.drop_labels_before(oldest)
+    logger.info("%d partitions older than %s dropped: %s", len(dropped), oldest, ", ".join(dropped) or "none")
+    return dropped
+
+
+def sweep_orphans(settings: Settings) -> int:
+    """Delete beats no revision refers to, left behind by an ingest that died before it recorded them."""
+    client = s3_client(settings)
+    with PredictionStore(settings.require_database_url()) as store:
+        referred = store.beats_keys()
+    before = datetime.now(UTC) - ORPHAN_AGE
+    orphans = [
+        entry.key
+        for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")
+        if entry.key not in referred and entry.last_modified < before
+    ]
+    for key in orphans:
+        client.delete_object(Bucket=settings.lake_bucket, Key=key)
+    logger.info("%d objects nobody refers to deleted.", len(orphans))
+    return len(orphans)
+
+
+def _months_after(day: date, months: int) -> date:
+    """First day of the month some months after (before, if negative) a day's month."""
+    count = day.year * 12 + day.month - 1 + months
+    return date(count // 12, count % 12 + 1, 1)

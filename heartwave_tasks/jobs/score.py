@@ -1,0 +1,175 @@
+"""Score: every beat that the champion has not labelled yet gets its label, exactly once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import heartwave_tasks
+from heartwave_tasks.jobs.shards import balance
+from heartwave_tasks.models.architectures import ARCHITECTURES
+from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.predictions import LabelBatch, PredictionStore, ScoringRow
+from heartwave_tasks.stores.registry import Registry
+
+if TYPE_CHECKING:
+    from heartwave_tasks.ecg.beats import Beats
+    from heartwave_tasks.models.architectures import BeatModel
+    from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores.predictions import RegisteredModel
+
+logger = logging.getLogger(__name__)
+
+
+class NoChampionError(RuntimeError):
+    """There is no model to label beats with yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreShard:
+    """Recording revisions one task labels, and the model version that was champion when the run began."""
+
+    number: int
+    of: int
+    model_name: str
+    model_version: int
+    night: str
+    n_beats: int
+    revisions: list[dict[str, str | int]]
+
+    @property
+    def title(self) -> str:
+        """What the Airflow UI shows for the mapped task."""
+        beats = f"{self.n_beats:,}".replace(",", " ")
+        return f"shard {self.number} of {self.of} · {beats} beats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCounts:
+    """What a scoring task did; `already` were labelled by another run meanwhile."""
+
+    recordings: int = 0
+    labels: int = 0
+    already: int = 0
+
+
+def plan(settings: Settings, night: date) -> list[ScoreShard]:
+    """Pin the champion, and share out the recordings it has not labelled in shards of about equal numbers of beats.
+
+    Raises
+    ------
+    NoChampionError
+        If no model has been promoted yet.
+    """
+    with PredictionStore(settings.require_database_url()) as store:
+        champion = store.champion()
+        if champion is None:
+            msg = "There is no champion yet; run retrain_models first."
+            raise NoChampionError(msg)
+        refs = store.unscored(champion.model_version_id)
+        store.ensure_partition(night)
+    total = sum(ref.n_beats for ref in refs)
+    n_shards = max(1, round(total / settings.shard_beats))
+    per_shard = -(-len(refs) // n_shards) if refs else 1
+    weights = {ref.revision_id: ref.n_beats for ref in refs}
+    by_id = {ref.revision_id: ref for ref in refs}
+    groups = balance([(ref.revision_id, ref.n_beats) for ref in refs], per_shard)
+    logger.info(
+        "%s version %d labels %d beats of %d recordings in %d shards.",
+        champion.model_name,
+        champion.version,
+        total,
+        len(refs),
+        len(groups),
+    )
+    return [
+        ScoreShard(
+            number=number,
+            of=len(groups),
+            model_name=champion.model_name,
+            model_version=champion.version,
+            night=night.isoformat(),
+            n_beats=sum(weights[revision_id] for revision_id in group),
+            revisions=[
+                {
+                    "revision_id": revision_id,
+                    "recording_id": by_id[revision_id].recording_id,
+                    "beats_key": by_id[revision_id].beats_key,
+                    "content_sha256": by_id[revision_id].content_sha256,
+                }
+                for revision_id in group
+            ],
+        )
+        for number, group in enumerate(groups, start=1)
+    ]
+
+
+def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> ScoreCounts:
+    """Label a shard's recordings, each in one transaction; the model is loaded once."""
+    client = s3_client(settings)
+    recordings = labels = already = 0
+    with PredictionStore(settings.require_database_url()) as store:
+        version = store.model_version(shard.model_name, shard.model_version)
+        if version is None:
+            msg = f"{shard.model_name} version {shard.model_version} is not in the predictions store."
+            raise NoChampionError(msg)
+        model = load_model(settings, version)
+        for revision in shard.revisions:
+            started_at = datetime.now(UTC)
+            ref = lake.BeatsRef(
+                recording_id=str(revision["recording_id"]),
+                beats_key=str(revision["beats_key"]),
+                content_sha256=str(revision["content_sha256"]),
+            )
+            batch = label(model, lake.read_beats(client, settings.lake_bucket, ref))
+            scoring = ScoringRow(
+                revision_id=int(revision["revision_id"]),
+                model_version_id=version.model_version_id,
+                night=date.fromisoformat(shard.night),
+                dag_run_id=dag_run_id,
+                code_version=heartwave_tasks.__version__,
+                started_at=started_at,
+            )
+            if store.save_labels(scoring, batch):
+                recordings += 1
+                labels += len(batch)
+            else:
+                already += 1
+    logger.info(
+        "%d recordings labelled: %d beats. %d were labelled already, and left as they are.", recordings, labels, already
+    )
+    return ScoreCounts(recordings=recordings, labels=labels, already=already)
+
+
+def load_model(settings: Settings, version: RegisteredModel) -> BeatModel:
+    """Load a registered version from its native files.
+
+    Raises
+    ------
+    TamperedModelError
+        If a file is not the one that was registered.
+    """
+    label = f"{version.model_name} version {version.version}"
+    files = Registry(settings).model_files(version.mlflow_run_id, version.manifest_sha256, label)
+    return ARCHITECTURES[files.architecture].load(files.files)
+
+
+def label(model: BeatModel, beats: Beats) -> LabelBatch:
+    """Label one recording's heartbeats; signal marks are no heartbeats and get none."""
+    probabilities = model.predict_proba(beats)[beats.is_beat]
+    kept = beats.take(beats.is_beat)
+    return LabelBatch(
+        r_peak_sample=kept.r_peak_sample,
+        time_s=kept.time_s,
+        class_ids=probabilities.argmax(axis=1).astype(np.int8),
+        confidence=probabilities.max(axis=1),
+        probabilities=probabilities,
+        rr_previous_s=kept.rr_previous_s,
+        rr_next_s=kept.rr_next_s,
+        reference_ids=kept.reference,
+    )

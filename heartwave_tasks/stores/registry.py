@@ -1,0 +1,215 @@
+"""The model registry: runs, versions and aliases in MLflow, and model files that are checked before they are used.
+
+A version's files are listed with their SHA-256 in a manifest; the manifest's own SHA-256 is kept in Postgres. Scoring
+reads the native files by name and runs no code from an artifact; the pyfunc wrapper around them is for other tools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlflow import MlflowClient
+
+    from heartwave_tasks.settings import Settings
+
+EXPERIMENT: Final = "heartwave"
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+MANIFEST: Final = "manifest.json"
+FILES_FOLDER: Final = "model_files"
+EVALUATIONS_FOLDER: Final = "evaluations"
+_WRAPPER: Final = Path(__file__).with_name("registry_pyfunc.py")
+
+
+class TamperedModelError(RuntimeError):
+    """A registered model's files are not those that were registered; nothing was loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFiles:
+    """A model as files, with what has to be known to load it."""
+
+    architecture: str
+    classes: tuple[str, ...]
+    files: Mapping[str, bytes]
+
+    def manifest(self) -> bytes:
+        """Return architecture, classes and every file's SHA-256 as JSON, always the same for the same files."""
+        document = {
+            "architecture": self.architecture,
+            "classes": list(self.classes),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())},
+        }
+        return json.dumps(document, indent=1, sort_keys=True).encode()
+
+    def manifest_sha256(self) -> str:
+        """Return the SHA-256 of the manifest: the model's identity."""
+        return hashlib.sha256(self.manifest()).hexdigest()
+
+
+class Registry:
+    """MLflow as HeartWave uses it. Raises MLflow's `MlflowException` when the server cannot be reached."""
+
+    def __init__(self, settings: Settings) -> None:
+        from mlflow import MlflowClient  # noqa: PLC0415 - a second of imports, only where models are handled
+
+        self._uri = settings.mlflow_tracking_uri
+        self._name = settings.model_name
+        self._client: MlflowClient = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """Open a run for one training; it ends as finished, or as failed when the block raises."""
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        experiment = found.experiment_id if found else self._client.create_experiment(EXPERIMENT)
+        run = self._client.create_run(experiment, run_name=name, tags=dict(tags))
+        try:
+            yield Run(self._client, run.info.run_id)
+        except BaseException:
+            self._client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        self._client.set_terminated(run.info.run_id, "FINISHED")
+
+    def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> int:
+        """Make a run's model a version of the registered model, once however often it is asked for."""
+        from mlflow.exceptions import RestException  # noqa: PLC0415
+
+        try:
+            self._client.create_registered_model(self._name, description="Labels heartbeats; see the version's report.")
+        except RestException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        for version in self._client.search_model_versions(f"name = '{self._name}'"):
+            if version.run_id == run_id:
+                return int(version.version)
+        created = self._client.create_model_version(self._name, model_uri, run_id=run_id, tags=dict(tags))
+        return int(created.version)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point an alias at a version."""
+        self._client.set_registered_model_alias(self._name, alias, str(version))
+
+    def model_files(self, run_id: str, manifest_sha256: str, label: str) -> ModelFiles:
+        """Fetch a version's files and check them against the manifest that was registered.
+
+        Parameters
+        ----------
+        run_id
+            The MLflow run that trained it.
+        manifest_sha256
+            What the predictions store says the manifest's SHA-256 is.
+        label
+            How to name the version in errors.
+
+        Raises
+        ------
+        TamperedModelError
+            If the manifest or a file has changed since registration, or is missing.
+        """
+        manifest = self.artifact(run_id, f"{FILES_FOLDER}/{MANIFEST}")
+        if hashlib.sha256(manifest).hexdigest() != manifest_sha256:
+            msg = f"{label}: the manifest is not the one that was registered. Nothing was loaded; retrain or roll back."
+            raise TamperedModelError(msg)
+        document = json.loads(manifest)
+        files = {}
+        for name, expected in document["files"].items():
+            files[name] = self.artifact(run_id, f"{FILES_FOLDER}/{name}")
+            if hashlib.sha256(files[name]).hexdigest() != expected:
+                msg = f"{label}: {name} is not the file that was registered. Nothing was loaded; retrain or roll back."
+                raise TamperedModelError(msg)
+        return ModelFiles(architecture=document["architecture"], classes=tuple(document["classes"]), files=files)
+
+    def artifact(self, run_id: str, path: str) -> bytes:
+        """Fetch one artifact of a run."""
+        with tempfile.TemporaryDirectory() as directory:
+            return Path(self._client.download_artifacts(run_id, path, directory)).read_bytes()
+
+    def find_artifact(self, run_id: str, path: str) -> bytes | None:
+        """Fetch one artifact of a run, None if the run has none of that name."""
+        folder = path.rpartition("/")[0]
+        if path not in {entry.path for entry in self._client.list_artifacts(run_id, folder or None)}:
+            return None
+        return self.artifact(run_id, path)
+
+
+class Run:
+    """One training's run: what it was given, what came out, and its model."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log what the training was given."""
+        for name, value in params.items():
+            self._client.log_param(self.run_id, name, value)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log figures; undefined ones (NaN) are left out."""
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        kept = [Metric(name, value, 0, 0) for name, value in metrics.items() if value == value]  # noqa: PLR0124
+        self._client.log_batch(self.run_id, metrics=kept)
+
+    def log_file(self, path: str, content: bytes | str) -> None:
+        """Log one artifact under a path within the run."""
+        folder, _, name = path.rpartition("/")
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory, name)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
+            self._client.log_artifact(self.run_id, str(file), folder or None)
+
+    def log_dataset(self, name: str, digest: str, profile: Mapping[str, object], source: str) -> None:
+        """Log what the model was trained on, by its digest."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+        dataset = Dataset(
+            name=name,
+            digest=digest[:36],
+            source_type="s3",
+            source=json.dumps({"uri": source}),
+            profile=json.dumps(dict(profile)),
+        )
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    def log_model(self, model: ModelFiles, requirements: list[str], example: object, code: Path) -> str:
+        """Log the native files with their manifest, and the pyfunc model around them; return its URI.
+
+        Parameters
+        ----------
+        example
+            A pandas DataFrame of a few beats, columns as in the lake.
+        code
+            The package the wrapper imports, packed with the model.
+        """
+        import mlflow  # noqa: PLC0415
+        from mlflow.models import infer_signature  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory() as directory:
+            folder = Path(directory, FILES_FOLDER)
+            folder.mkdir()
+            for name, content in {**model.files, MANIFEST: model.manifest()}.items():
+                (folder / name).write_bytes(content)
+            self._client.log_artifacts(self.run_id, str(folder), FILES_FOLDER)
+            answer = dict.fromkeys((f"p_{name.lower()}" for name in model.classes), [0.2]) | {"class": ["N"]}
+            import pandas as pd  # noqa: PLC0415
+
+            with mlflow.start_run(run_id=self.run_id, nested=True):
+                logged = mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(_WRAPPER),
+                    artifacts={FILES_FOLDER: str(folder)},
+                    code_paths=[str(code)],
+                    pip_requirements=requirements,
+                    signature=infer_signature(example, pd.DataFrame(answer)),
+                )
+        return str(logged.model_uri)

@@ -1,0 +1,32 @@
+"""Words the command line accepts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobName(StrEnum):
+    """What `heartwave run` can run."""
+
+    INGEST = "ingest"
+    RETRAIN = "retrain"
+    SCORE = "score"
+    MAINTAIN = "maintain"
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG behind it."""
+        return {
+            JobName.INGEST: "ingest_recordings",
+            JobName.RETRAIN: "retrain_models",
+            JobName.SCORE: "score_recordings",
+            JobName.MAINTAIN: "maintain_storage",
+        }[self]
+
+
+class OutputFormat(StrEnum):
+    """How `heartwave sql` prints rows."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"

@@ -1,0 +1,84 @@
+"""`heartwave up`, `down`, `status` and `init`: the embedded servers, and what is created in any servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from heartwave_tasks.cli.errors import need
+from heartwave_tasks.local.stack import Stack
+from heartwave_tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heartwave_tasks.local.stack import ComponentStatus
+
+RUNNING: Final = frozenset({"running", "healthy"})
+_STYLES: Final = {"running": "green", "healthy": "green", "stopped": "dim"}
+
+
+def start() -> None:
+    """Start the embedded servers and say where they are."""
+    console = Console(soft_wrap=True)
+    stack = Stack(Settings.load())
+    stack.up(lambda line: console.print(line, highlight=False, markup=False))
+    print_addresses(stack, console)
+
+
+def stop() -> None:
+    """Stop the embedded servers."""
+    console = Console(soft_wrap=True)
+    Stack(Settings.load()).down(lambda line: console.print(line, highlight=False, markup=False))
+
+
+def show() -> None:
+    """Print each server's state; exit code 1 unless all run."""
+    console = Console()
+    components = Stack(Settings.load()).status()
+    console.print(_table(components))
+    if any(component.state not in RUNNING for component in components):
+        console.print("Start what is not running with `heartwave up`.", highlight=False)
+        raise typer.Exit(1)
+
+
+def initialise() -> None:
+    """Create roles, database, schema and buckets where they are missing."""
+    from heartwave_tasks.stores.database import initialise_database  # noqa: PLC0415 - alembic takes its time
+    from heartwave_tasks.stores.objects import create_buckets  # noqa: PLC0415
+
+    console, settings = Console(soft_wrap=True), Settings.load()
+    owner, writer, reader = need(settings, "owner_database_url", "database_url", "reader_database_url")
+    admin = settings.admin_database_url
+    initialise_database(admin.get_secret_value() if admin else None, owner, writer, reader)
+    console.print("Database, roles and schema are there.")
+    created = create_buckets(settings)
+    console.print(f"Buckets created: {', '.join(created)}." if created else "Buckets are there.", highlight=False)
+
+
+def print_addresses(stack: Stack, console: Console) -> None:
+    """Say where the user interfaces are and where the passwords."""
+    for component in stack.status():
+        if component.url and component.url.startswith("http"):
+            console.print(f"  {component.name:<12} {component.url}", highlight=False, markup=False)
+    console.print(f"  {'passwords':<12} {stack.credentials_file}", highlight=False, markup=False)
+
+
+def _table(components: Sequence[ComponentStatus]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name in ("server", "state", "pid", "port", "memory", "address"):
+        table.add_column(name, justify="right" if name in {"pid", "port", "memory"} else "left", overflow="fold")
+    for component in components:
+        table.add_row(
+            component.name,
+            f"[{_STYLES.get(component.state, 'red')}]{component.state}[/]",
+            str(component.pid or ""),
+            str(component.port or ""),
+            f"{component.memory_bytes / 1e6:.0f} MB" if component.memory_bytes else "",
+            component.url or "",
+        )
+    return table

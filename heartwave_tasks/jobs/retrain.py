@@ -256,14 +256,16 @@ def _read(settings: Settings, plan: RetrainPlan) -> Beats:
 
 
 def _fit(
-    architecture: Architecture, seed: int, beats: Beats, groups: np.ndarray[tuple[int], np.dtype[np.str_]], report: Progress
+    architecture: Architecture,
+    seed: int,
+    beats: Beats,
+    groups: np.ndarray[tuple[int], np.dtype[np.str_]],
+    report: Progress,
 ) -> BeatModel:
     return architecture.train(beats, groups=groups, seed=seed, progress=report)
 
 
-def _assess(
-    plan: RetrainPlan, beats: Beats, fit: Callable[..., BeatModel]
-) -> list[tuple[Protocol, Assessment]]:
+def _assess(plan: RetrainPlan, beats: Beats, fit: Callable[..., BeatModel]) -> list[tuple[Protocol, Assessment]]:
     """Run every protocol the lake allows; only the gate's own has to be possible."""
     assessments = []
     for name in plan.protocols:

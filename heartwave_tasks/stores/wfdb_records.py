@@ -11,6 +11,7 @@ import numpy as np
 import wfdb
 
 from heartwave_tasks.ecg.beats import Recording
+from heartwave_tasks.ecg.labels import is_beat
 from heartwave_tasks.stores.recordings import HEADER_SUFFIX, SAFE_FILE_NAME, RecordingProblem
 
 if TYPE_CHECKING:
@@ -194,4 +195,8 @@ def _read_annotations(
     if len(samples) and (samples[0] < 0 or samples[-1] >= claim.n_samples or (np.diff(samples) < 0).any()):
         reason = f"{recording_id}: annotations lie outside the recording's {claim.n_samples} samples, or out of order."
         raise RecordingProblem("bad_annotations", reason, _REPAIR)
+    beats = samples[is_beat(symbols)]
+    if (np.diff(beats) == 0).any():
+        reason = f"{recording_id}: two heartbeats are annotated at sample {beats[:-1][np.diff(beats) == 0][0]}."
+        raise RecordingProblem("bad_annotations", reason, "Leave one annotation per heartbeat and upload again.")
     return samples, symbols

@@ -1,0 +1,68 @@
+"""Ingest recordings: from the recordings bucket to beats in the lake, every hour."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from airflow.sdk import Metadata, dag, get_current_context, task
+from heartwave_assets import BEATS
+
+
+@dag(
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={
+        "owner": "heartwave",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": True,
+    },
+    tags=["heartwave", "nightly"],
+    doc_md="""
+### Recordings become beats
+
+Finds recordings in the recordings bucket that are **new or changed**, checks them, cuts them into beats, and writes
+one Parquet file per recording revision to the lake. A recording that cannot be used goes to **quarantine** with the
+reason and the remedy (`SELECT * FROM current_quarantine`); the run goes on with the others.
+
+Running it again does nothing until something new arrives.
+""",
+)
+def ingest_recordings() -> None:
+    @task
+    def plan_shards() -> list[dict]:
+        """Find what is new or changed, and share it out among tasks."""
+        from heartwave_tasks.jobs import ingest
+        from heartwave_tasks.settings import get_settings
+
+        return [asdict(shard) for shard in ingest.plan(get_settings())]
+
+    @task(map_index_template="{{ shard_title }}")
+    def segment(shard: dict) -> dict:
+        """Cut a shard's recordings into beats; bad ones go to quarantine."""
+        from heartwave_tasks.jobs import ingest
+        from heartwave_tasks.settings import get_settings
+
+        chosen = ingest.IngestShard(**shard)
+        get_current_context()["shard_title"] = chosen.title
+        return asdict(ingest.segment_shard(get_settings(), chosen))
+
+    @task(outlets=[BEATS])
+    def publish(counts: list[dict]):
+        """Say what was ingested; tell the DAGs that wait for beats."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from heartwave_tasks.jobs import ingest
+
+        total = ingest.summarise([ingest.IngestCounts(**one) for one in counts])
+        if not total.recordings:
+            raise AirflowSkipException("No recording was ingested.")
+        yield Metadata(BEATS, extra=asdict(total))
+
+    publish(segment.expand(shard=plan_shards()))
+
+
+ingest_recordings()

@@ -1,0 +1,53 @@
+"""Maintain storage: partitions ahead of time, retention, and objects nobody refers to; daily."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import dag, get_current_context, task
+
+
+@dag(
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "heartwave", "retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["heartwave", "daily"],
+    doc_md="""
+### Housekeeping
+
+Creates the coming months' label partitions, drops labels older than `HEARTWAVE_RETENTION_MONTHS` (the ledger keeps
+its counts), and deletes Parquet files that no recording revision refers to.
+""",
+)
+def maintain_storage() -> None:
+    @task
+    def add_partitions() -> None:
+        """Create the label partitions of this month and the next ones."""
+        from heartwave_tasks.jobs import maintain
+        from heartwave_tasks.settings import get_settings
+
+        maintain.add_partitions(get_settings(), get_current_context()["dag_run"].run_after.date())
+
+    @task
+    def drop_old_labels() -> list[str]:
+        """Drop label partitions older than the retention."""
+        from heartwave_tasks.jobs import maintain
+        from heartwave_tasks.settings import get_settings
+
+        return maintain.drop_old_labels(get_settings(), get_current_context()["dag_run"].run_after.date())
+
+    @task
+    def sweep_orphans() -> int:
+        """Delete beats no revision refers to."""
+        from heartwave_tasks.jobs import maintain
+        from heartwave_tasks.settings import get_settings
+
+        return maintain.sweep_orphans(get_settings())
+
+    add_partitions() >> drop_old_labels()
+    sweep_orphans()
+
+
+maintain_storage()

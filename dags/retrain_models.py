@@ -1,0 +1,134 @@
+"""Retrain models: train, evaluate, register, and promote the best; weekly, and from the trigger form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from airflow.sdk import Metadata, Param, dag, get_current_context, task
+from heartwave_assets import CHAMPION
+
+ARCHITECTURES = ["relative"]
+PROTOCOLS = ["random_beats", "inter_patient"]
+
+
+@dag(
+    schedule="@weekly",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "heartwave", "retries": 1, "retry_delay": timedelta(seconds=10)},
+    tags=["heartwave", "weekly"],
+    params={
+        "architectures": Param(
+            ["relative"],
+            type="array",
+            title="Architectures",
+            description="Models to train; the best of them challenges the champion. "
+            "relative: XGBoost on features relative to the recording, built for patients never seen.",
+            items={"type": "string", "enum": ARCHITECTURES},
+            examples=ARCHITECTURES,
+            minItems=1,
+            uniqueItems=True,
+        ),
+        "protocols": Param(
+            PROTOCOLS,
+            type="array",
+            title="Protocols",
+            description="Ways to test besides patient_folds, which always runs because promotion hangs on it. "
+            "random_beats: beats of one patient on both sides, as older papers do. "
+            "inter_patient: MIT-BIH's DS1 to DS2, to compare with the literature.",
+            items={"type": "string", "enum": PROTOCOLS},
+            examples=PROTOCOLS,
+            uniqueItems=True,
+        ),
+        "sources": Param(
+            [],
+            type="array",
+            title="Sources",
+            description="Sources whose annotated recordings are trained on, one a line, such as mitdb; "
+            "empty for all of them.",
+            items={"type": "string", "pattern": "^[A-Za-z0-9_/-]{1,128}$"},
+        ),
+        "seed": Param(
+            42,
+            type="integer",
+            title="Seed",
+            description="Same beats and same seed give the same model.",
+            minimum=0,
+            maximum=2147483647,
+        ),
+    },
+    doc_md="""
+### Beats become a model
+
+Trains each chosen architecture on every annotated recording in the lake, tests its recipe on **patients it has not
+seen**, logs parameters, figures, pictures and the report to MLflow, and registers a version.
+
+The best new version becomes **champion** only if it is better on `patient_folds` (mean F1 of N, S and V) and finds
+no fewer V or S beats than chance explains. `SELECT * FROM model_leaderboard` shows all versions.
+""",
+)
+def retrain_models() -> None:
+    @task
+    def plan_training() -> dict:
+        """Fix the beats and protocols of this run."""
+        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.settings import get_settings
+
+        context = get_current_context()
+        params = context["params"]
+        return asdict(
+            retrain.plan(
+                get_settings(),
+                protocol_names=list(params["protocols"]),
+                seed=int(params["seed"]),
+                sources=list(params["sources"]),
+                dag_run_id=context["dag_run"].run_id,
+            )
+        )
+
+    @task
+    def list_architectures() -> list[str]:
+        """Hand the chosen architectures on, one task each."""
+        return list(get_current_context()["params"]["architectures"])
+
+    @task(map_index_template="{{ architecture_name }}")
+    def train(plan: dict, architecture: str) -> dict:
+        """Evaluate the architecture under every protocol, train it on everything, log it to MLflow."""
+        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.settings import get_settings
+
+        get_current_context()["architecture_name"] = architecture
+        return asdict(retrain.train(get_settings(), retrain.RetrainPlan(**plan), architecture))
+
+    @task(map_index_template="{{ architecture_name }}")
+    def register(plan: dict, trained: dict) -> dict:
+        """Make the model a version in MLflow and Postgres, with its evaluations."""
+        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.settings import get_settings
+
+        get_current_context()["architecture_name"] = trained["architecture"]
+        return asdict(retrain.register(get_settings(), retrain.RetrainPlan(**plan), retrain.TrainedModel(**trained)))
+
+    @task(outlets=[CHAMPION])
+    def promote(versions: list[dict]):
+        """Let the best version challenge the champion."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.settings import get_settings
+
+        candidates = [retrain.RegisteredVersion(**version) for version in versions]
+        by = f"retrain_models {get_current_context()['dag_run'].run_id}"
+        promotion = retrain.promote(get_settings(), candidates, by=by)
+        if not promotion.promoted:
+            raise AirflowSkipException(f"Version {promotion.version} was not promoted: {' '.join(promotion.reasons)}")
+        yield Metadata(CHAMPION, extra=asdict(promotion))
+
+    plan = plan_training()
+    trained = train.partial(plan=plan).expand(architecture=list_architectures())
+    promote(register.partial(plan=plan).expand(trained=trained))
+
+
+retrain_models()

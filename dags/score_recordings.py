@@ -1,0 +1,57 @@
+"""Score recordings: the champion labels every beat it has not labelled yet, every night and after a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
+from heartwave_assets import CHAMPION
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC"), assets=[CHAMPION]),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args={
+        "owner": "heartwave",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": True,
+    },
+    tags=["heartwave", "nightly"],
+    doc_md="""
+### Beats become labels
+
+Pins the **champion** as it is when the run begins, finds the recordings it has not labelled, and labels them shard by
+shard. Each recording's labels and its line in the ledger are committed in **one transaction**: all of them are
+there, once, or none. Repeating a run, or running two at once, changes nothing.
+
+`SELECT * FROM current_labels` reads the result.
+""",
+)
+def score_recordings() -> None:
+    @task
+    def plan_shards() -> list[dict]:
+        """Pin the champion, and share out what it has not labelled."""
+        from heartwave_tasks.jobs import score
+        from heartwave_tasks.settings import get_settings
+
+        night = get_current_context()["dag_run"].run_after.date()
+        return [asdict(shard) for shard in score.plan(get_settings(), night)]
+
+    @task(map_index_template="{{ shard_title }}")
+    def label(shard: dict) -> dict:
+        """Label a shard's beats and commit them recording by recording."""
+        from heartwave_tasks.jobs import score
+        from heartwave_tasks.settings import get_settings
+
+        context = get_current_context()
+        chosen = score.ScoreShard(**shard)
+        context["shard_title"] = chosen.title
+        return asdict(score.score_shard(get_settings(), chosen, context["dag_run"].run_id))
+
+    label.expand(shard=plan_shards())
+
+
+score_recordings()

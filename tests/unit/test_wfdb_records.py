@@ -1,0 +1,187 @@
+"""Records are read with suspicion: whatever does not fit is refused with a reason a person understands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.wfdb_records import read_record
+
+N_SAMPLES = 3_600
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """A directory with the small two-lead record `r1`, annotated."""
+    time_s = np.arange(N_SAMPLES) / 360
+    signals = np.column_stack([np.sin(2 * np.pi * time_s), 0.5 * np.cos(2 * np.pi * time_s)])
+    wfdb.wrsamp(
+        "r1", fs=360, units=["mV", "mV"], sig_name=["MLII", "V1"], p_signal=signals, fmt=["212", "212"],
+        adc_gain=[200, 200], baseline=[0, 0], write_dir=str(tmp_path), comments=["69 M", "Aldomet"],
+    )  # fmt: skip
+    wfdb.wrann("r1", "atr", np.arange(100, N_SAMPLES, 300), symbol=["N"] * 12, write_dir=str(tmp_path))
+    return tmp_path
+
+
+def refusal(directory: Path, **limits: int) -> RecordingProblem:
+    """What the reader says of record `r1` in a directory."""
+    with pytest.raises(RecordingProblem) as caught:
+        read_record(directory, "test/r1", Settings(**limits))
+    assert "test/r1" in caught.value.reason
+    assert caught.value.remedy
+    return caught.value
+
+
+def edit_header(directory: Path, pattern: str, replacement: str) -> None:
+    """Rewrite part of the header."""
+    header = directory / "r1.hea"
+    text, n = re.subn(pattern, replacement, header.read_text(), count=1, flags=re.MULTILINE)
+    assert n == 1
+    header.write_text(text)
+
+
+def test_reads_a_sound_record(record: Path) -> None:
+    """Signals come in mV with their leads, rate and annotations."""
+    recording = read_record(record, "test/r1", Settings())
+
+    assert recording.lead_names == ("MLII", "V1")
+    assert recording.sampling_frequency == 360
+    assert recording.signals.shape == (N_SAMPLES, 2)
+    assert recording.signals[90, 0] == pytest.approx(1.0, abs=0.01)
+    assert recording.annotation_symbols is not None
+    assert recording.annotation_symbols.tolist() == ["N"] * 12
+
+
+def test_reads_without_annotations(record: Path) -> None:
+    """A record nobody annotated has no reference."""
+    (record / "r1.atr").unlink()
+
+    assert read_record(record, "test/r1", Settings()).annotation_samples is None
+
+
+def test_converts_microvolts(record: Path) -> None:
+    """Signals in µV are converted to mV."""
+    edit_header(record, "/mV", "/uV")
+
+    assert read_record(record, "test/r1", Settings()).signals[90, 0] == pytest.approx(0.001, rel=0.01)
+
+
+def test_refuses_a_flipped_byte(record: Path) -> None:
+    """One flipped byte shows in the header's checksum."""
+    content = bytearray((record / "r1.dat").read_bytes())
+    content[1_000] ^= 0x10
+    (record / "r1.dat").write_bytes(content)
+
+    assert refusal(record).code == "checksum"
+
+
+def test_refuses_a_truncated_file(record: Path) -> None:
+    """A file that is too short for its header is refused before it is read."""
+    content = (record / "r1.dat").read_bytes()
+    (record / "r1.dat").write_bytes(content[: len(content) // 2])
+
+    assert refusal(record).code == "truncated"
+
+
+def test_waits_for_a_missing_signal_file(record: Path) -> None:
+    """A record whose signals have not arrived is incomplete, and says which file it waits for."""
+    (record / "r1.dat").unlink()
+
+    problem = refusal(record)
+
+    assert problem.code == "incomplete"
+    assert "r1.dat" in problem.remedy
+
+
+def test_refuses_an_absurd_length(record: Path) -> None:
+    """A header that claims 10^12 samples is refused without a parser or an array seeing it."""
+    edit_header(record, r"^r1 2 360 \d+", "r1 2 360 1000000000000")
+
+    assert refusal(record).code == "too_large"
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "http://127.0.0.1/x", "r2"])
+def test_refuses_a_header_that_names_another_record(record: Path, name: str) -> None:
+    """The record line must name the file it stands in, never a path or URL."""
+    edit_header(record, "^r1 ", f"{name} ")
+
+    assert refusal(record).code in {"unsafe_name", "bad_header"}
+
+
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "http://127.0.0.1/x.dat", "~"])
+def test_refuses_a_signal_file_elsewhere(record: Path, name: str) -> None:
+    """Signal files lie beside the header; nothing else is opened."""
+    edit_header(record, r"^r1\.dat", name)
+
+    assert refusal(record).code in {"unsafe_name", "bad_header"}
+
+
+def test_refuses_too_many_signals(record: Path) -> None:
+    """The number of signals is limited before the lines that describe them are parsed."""
+    edit_header(record, "^r1 2 ", "r1 20000 ")
+
+    assert refusal(record).code == "too_large"
+
+
+def test_refuses_a_header_over_the_limit(record: Path) -> None:
+    """A header larger than the setting allows is not parsed."""
+    with (record / "r1.hea").open("a") as header:
+        header.write("# long\n" * 1_000)
+
+    assert refusal(record, max_header_bytes=4_096).code == "too_large"
+
+
+@pytest.mark.parametrize("frequency", ["0", "-1", "nan", "1e9"])
+def test_refuses_an_impossible_rate(record: Path, frequency: str) -> None:
+    """A sampling frequency must be a plausible number of Hz."""
+    edit_header(record, "^r1 2 360 ", f"r1 2 {frequency} ")
+
+    assert refusal(record).code == "bad_header"
+
+
+def test_refuses_a_signal_that_is_no_voltage(record: Path) -> None:
+    """A blood pressure is no ECG."""
+    edit_header(record, "/mV", "/mmHg")
+
+    assert refusal(record).code == "bad_header"
+
+
+def test_refuses_segments(record: Path) -> None:
+    """A record that is made of others, perhaps of itself, is not followed."""
+    edit_header(record, "^r1 2 ", "r1/3 2 ")
+
+    assert refusal(record).code == "unsupported"
+
+
+def test_refuses_annotations_outside(record: Path) -> None:
+    """Annotations past the end belong to another recording."""
+    wfdb.wrann("r1", "atr", np.array([100, N_SAMPLES + 5]), symbol=["N", "N"], write_dir=str(record))
+
+    assert refusal(record).code == "bad_annotations"
+
+
+def test_refuses_two_beats_at_once(record: Path) -> None:
+    """One R peak is one heartbeat."""
+    wfdb.wrann("r1", "atr", np.array([100, 400, 400]), symbol=["N", "N", "V"], write_dir=str(record))
+
+    assert refusal(record).code == "bad_annotations"
+
+
+def test_refuses_a_header_that_is_no_text(record: Path) -> None:
+    """Random bytes are refused like any other nonsense."""
+    (record / "r1.hea").write_bytes(bytes(range(256)) * 8)
+
+    assert refusal(record).code == "bad_header"
+
+
+def test_keeps_no_comment(record: Path) -> None:
+    """Age, sex and drugs in the header's comments do not reach what is handed on."""
+    recording = read_record(record, "test/r1", Settings())
+
+    assert "Aldomet" not in repr(recording)

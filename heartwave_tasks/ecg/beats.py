@@ -147,9 +147,8 @@ def segment(recording: Recording) -> Beats:
         msg = f"{recording.recording_id}: no lead; a recording needs at least one signal."
         raise RecordingError(msg)
     columns = signals.choose_leads(recording.lead_names)
-    filtered = signals.filter_signals(
-        signals.resample(recording.signals[:, list(columns)], recording.sampling_frequency)
-    )
+    resampled = signals.resample(recording.signals[:, list(columns)], recording.sampling_frequency)
+    filtered = signals.filter_signals(resampled)
     samples, symbols = _fiducials(recording, columns[0])
     positions = np.rint(samples * (signals.SAMPLING_FREQUENCY / recording.sampling_frequency)).astype(np.int64)
     whole = (positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= len(filtered))
@@ -162,7 +161,7 @@ def segment(recording: Recording) -> Beats:
         msg = f"{recording.recording_id}: none of its {len(samples)} annotations is a heartbeat."
         raise RecordingError(msg)
     sequence = Sequence.of(time_s, beat)
-    context = features.context(filtered, positions, sequence)
+    context = features.context(resampled, filtered, positions, sequence)
     window = _cut(filtered, positions[whole])
     has_second = len(columns) > 1
     n = int(whole.sum())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from heartwave_tasks.ecg.likeness import LIKENESS_FEATURES, describe_likeness
+from heartwave_tasks.ecg.pacing import PACING_FEATURES, describe_pacing
 from heartwave_tasks.ecg.rhythm import TIMING_FEATURES, Sequence, Timing, describe_timing, running_mean
 from heartwave_tasks.ecg.shapes import (
     COMPARISON_FEATURES,
@@ -59,18 +60,20 @@ CONTEXT_FEATURES: Final = (
     *SECOND_LEAD_FEATURES,
     *NEARBY_FEATURES,
     *LIKENESS_FEATURES,
+    *PACING_FEATURES,
 )
 """Names of the columns of `context`, in order.
 
 Timing, then the analysis lead against the dominant beat and against the recording's slow beats (``slow_``), the
 second lead against the dominant beat (``second_``, NaN without one), the beats around (``nearby_``, ``before_``,
-``after_``), and the beats of the recording that look alike (``alike_``).
+``after_``), the beats of the recording that look alike (``alike_``), and what a pacemaker leaves (``spike_``).
 """
 
 _TINY: Final = 1e-9
 
 
 def context(
+    samples: NDArray[np.floating],
     filtered: NDArray[np.floating],
     positions: NDArray[np.int64],
     sequence: Sequence,
@@ -79,8 +82,8 @@ def context(
 
     Parameters
     ----------
-    filtered
-        (n_samples, 1 or 2) signals at 360 Hz: analysis lead, second lead.
+    samples, filtered
+        (n_samples, 1 or 2) signals at 360 Hz before and after filtering: analysis lead, second lead.
     positions
         int64 (n,) R peaks in `filtered`.
     sequence
@@ -98,6 +101,7 @@ def context(
         **_describe_second_lead(cut),
         **_describe_nearby(sequence, cut, slow),
         **describe_likeness(sequence, timing, cut, dominant["p_correlation"], dominant["qrs_correlation"]),
+        **describe_pacing(samples, filtered, positions, sequence.beat),
     }
     return np.column_stack([columns[name] for name in CONTEXT_FEATURES]).astype(np.float32)
 

@@ -33,8 +33,15 @@ class Calibration:
     offset: tuple[float, ...]
 
     @classmethod
-    def fit(cls, probabilities: NDArray[np.floating], reference: NDArray[np.integer]) -> Self:
+    def fit(
+        cls,
+        probabilities: NDArray[np.floating],
+        reference: NDArray[np.integer],
+        weights: NDArray[np.floating] | None = None,
+    ) -> Self:
         """Fit to out-of-fold `probabilities` (n, k) of beats whose class indices are `reference` (n,).
+
+        `weights` (n,) of mean 1 say how much each beat counts.
 
         Maximum likelihood with a weak pull towards the identity; Kull et al. 2019 (Dirichlet calibration, diagonal).
         """
@@ -43,15 +50,16 @@ class Calibration:
         classes = probabilities.shape[1]
         logs = _logs(probabilities)
         own = np.eye(classes)[reference]
+        share = (np.ones(len(own)) if weights is None else weights) / len(own)
 
         def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             slope, offset = values[:classes], values[classes:]
             fitted = _softmax(logs * slope + offset)
-            error = fitted - own
+            error = (fitted - own) * share[:, None]
             pull = np.concatenate([slope - 1.0, offset])
-            likelihood = -np.log(np.maximum(fitted[np.arange(len(own)), reference], LEAST_PROBABILITY)).sum()
+            surprise = -np.log(np.maximum(fitted[np.arange(len(own)), reference], LEAST_PROBABILITY))
             gradient = np.concatenate([(error * logs).sum(axis=0), error.sum(axis=0)])
-            return (likelihood + PRIOR / 2 * pull @ pull) / len(own), (gradient + PRIOR * pull) / len(own)
+            return share @ surprise + PRIOR / 2 * pull @ pull / len(own), gradient + PRIOR * pull / len(own)
 
         start = np.concatenate([np.ones(classes), np.zeros(classes)])
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.1, 5.0)] * classes + [(-9, 9)] * classes)

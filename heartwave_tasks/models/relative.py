@@ -1,16 +1,17 @@
-"""The `relative` architecture: two XGBoost heads on features relative to the recording, built for unseen patients.
+"""The `relative` architecture: three XGBoost heads on features relative to the recording, built for unseen patients.
 
-The *form* head tells V, F and Q from narrow beats by shape in both leads; the *rhythm* head tells S from N among
-narrow beats by timing and P wave in the analysis lead alone, as the second lead's shapes and absolute measures make
-it memorise its patients. The rhythm head may only find a beat more supraventricular the earlier it comes and the
-stranger its P wave is: patients to learn from are few, and that much is known beforehand. Probabilities are
-calibrated on patients left out.
+The *pacing* head finds Q by the spike before a paced beat. Of the rest, the *form* head tells V and F from narrow
+beats by shape in both leads, and of those the *rhythm* head tells S from N by timing and P wave in the analysis lead
+alone: second lead and QRS shape make it memorise its patients. It may only find a beat more supraventricular the
+earlier it comes and the stranger its P wave is: patients to learn from are few, and that much is known beforehand.
+Probabilities can be calibrated on patients left out.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +20,11 @@ import xgboost as xgb
 
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
-from heartwave_tasks.models import calibration
+from heartwave_tasks.ecg.pacing import PACING_FEATURES
+from heartwave_tasks.models.calibration import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -32,12 +34,15 @@ if TYPE_CHECKING:
 NAME: Final = "relative"
 
 DEFAULT_PARAMS: Params = {
+    "pacing_rounds": 150,
+    "pacing_depth": 2,
+    "pacing_weight_exponent": 0.0,
     "form_rounds": 120,
     "form_depth": 3,
     "form_weight_exponent": 0.5,
     "rhythm_rounds": 200,
     "rhythm_depth": 2,
-    "rhythm_weight_exponent": 0.5,
+    "rhythm_weight_exponent": 0.75,
     "learning_rate": 0.12,
     "row_share": 0.7,
     "column_share": 0.3,
@@ -45,39 +50,46 @@ DEFAULT_PARAMS: Params = {
     "smallest_leaf_weight": 5.0,
     "bins": 64,
     "normal_share": 0.3,
-    "calibration_folds": 5,
+    "calibration_folds": 0,
+    "calibration_weight_exponent": 0.5,
     "threads": 2,
 }
-"""Rounds, depth and class-weight exponent (weight is frequency to the minus exponent) of each head, shares of rows
-and columns per tree, share of normal beats that is trained on (they are plenty), folds of patients for calibration."""
+"""Rounds, depth and class-weight exponent (a beat weighs its class's frequency to the minus exponent) of each head;
+shares of rows and columns per tree; share of normal beats that is trained on (they are plenty); folds of patients and
+class-weight exponent of the calibration; heads that are trained at once, each on one core.
 
-FORM_FEATURES: Final = tuple(
-    name for name in CONTEXT_FEATURES if not name.startswith(("local", "slow_", "nearby_")) or name == "shift"
+Calibration is off by default: softened class weights already leave an expected calibration error of 0.01 on patients
+not trained on, and per-class calibration, which moves labels too, costs supraventricular beats (F1 67 to 64)."""
+
+HEAD_FEATURES: Final = {
+    "pacing": PACING_FEATURES,
+    "form": tuple(
+        name
+        for name in CONTEXT_FEATURES
+        if not name.startswith(("local", "slow_", "nearby_")) and name not in PACING_FEATURES
+    ),
+    "rhythm": tuple(
+        name
+        for name in CONTEXT_FEATURES
+        if name.startswith(("rr_", "local", "slow_", "nearby_", "alike_"))
+        and not name.startswith(("slow_qrs_", "slow_st_", "alike_share"))
+        and not name.endswith("_offset")
+    ),
+}
+"""What each head sees: the spike; shape in both leads, coarse timing, neighbours and likeness; timing, and the P and
+T waves of the analysis lead against the recording's slow beats."""
+
+FALLS_WITH_S: Final = re.compile(
+    r"rr_previous_over_(mean|q|past)|local\d+_previous_|slow_(p|t|beat)_correlation|slow_p_match$"
+    r"|nearby_(p_correlation|p_unlike|slow_p_unlike|slow_t_unlike)"
 )
-"""What the form head sees: shape in both leads, coarse timing, neighbours, and the beats that look alike."""
+"""Features that fall the earlier a beat comes and the less its P wave resembles a slow beat's; the rhythm head is
+monotone in them."""
 
-RHYTHM_FEATURES: Final = tuple(
-    name
-    for name in CONTEXT_FEATURES
-    if name.startswith(("rr_", "local", "slow_", "nearby_", "alike_"))
-    and not name.startswith(("slow_qrs_", "slow_st_", "alike_share"))
-    and not name.endswith("_offset")
-)
-"""What the rhythm head sees: timing, and the P and T waves of the analysis lead against the recording's slow beats."""
-
-_LESS_IF_EARLY: Final = re.compile(r"rr_previous_over_(mean|q|past)|local\d+_previous_")
-_LESS_IF_UNLIKE: Final = re.compile(
-    r"slow_(p|t|beat)_correlation|slow_p_match$|nearby_(p_correlation|p_unlike|slow_p_unlike|slow_t_unlike)"
-)
-"""Features that fall the earlier a beat comes, and the less its P wave resembles a slow beat's: the rhythm head may
-only find a beat more supraventricular as they fall."""
-
-FORM_CLASSES: Final = ("N or S", "V", "F", "Q")
+FORM_CLASSES: Final = ("N or S", "V", "F")
 """Classes of the form head."""
 
-_N, _S, _V = (CLASSES.index(name) for name in "NSV")
-_FORM_FILE: Final = "form.ubj"
-_RHYTHM_FILE: Final = "rhythm.ubj"
+_N, _S, _V, _Q = (CLASSES.index(name) for name in "NSVQ")
 _CARD_FILE: Final = "relative.json"
 _FORMAT: Final = 1
 
@@ -88,35 +100,30 @@ class ModelFileError(ValueError):
 
 @dataclass(frozen=True)
 class RelativeModel:
-    """A trained model: two boosters, and the calibration of what they say together."""
+    """A trained model: a booster for each head, and the calibration of what they say together."""
 
-    form: xgb.Booster
-    rhythm: xgb.Booster
-    calibration: calibration.Calibration | None
+    heads: Mapping[str, xgb.Booster]
+    calibration: Calibration | None
     architecture: str = NAME
     classes: tuple[str, ...] = CLASSES
 
     def predict_proba(self, beats: Beats) -> NDArray[np.float32]:
         """Probabilities float32 (n, 5) of `classes`; every row is answered by itself."""
-        raw = _combine(self.form, self.rhythm, beats.context)
+        raw = combine_heads(self.heads, beats.context)
         return raw if self.calibration is None else self.calibration.apply(raw)
 
     def files(self) -> dict[str, bytes]:
-        """Both boosters as UBJSON, and a JSON card with their features, classes and calibration."""
+        """Every head as UBJSON, and a JSON card with their features, classes and calibration."""
         fitted = self.calibration
         card = {
             "format": _FORMAT,
             "architecture": NAME,
-            "classes": list(self.classes),
-            "form_features": list(FORM_FEATURES),
-            "rhythm_features": list(RHYTHM_FEATURES),
+            "classes": self.classes,
+            "features": HEAD_FEATURES,
             "calibration": None if fitted is None else {"slope": fitted.slope, "offset": fitted.offset},
         }
-        return {
-            _FORM_FILE: bytes(self.form.save_raw("ubj")),
-            _RHYTHM_FILE: bytes(self.rhythm.save_raw("ubj")),
-            _CARD_FILE: json.dumps(card, indent=1, sort_keys=True).encode(),
-        }
+        boosters = {f"{name}.ubj": bytes(head.save_raw("ubj")) for name, head in self.heads.items()}
+        return {**boosters, _CARD_FILE: json.dumps(card, indent=1, sort_keys=True).encode()}
 
 
 def load(files: Mapping[str, bytes]) -> RelativeModel:
@@ -127,26 +134,25 @@ def load(files: Mapping[str, bytes]) -> RelativeModel:
     ModelFileError
         If a file is missing, or the model was trained on other features than this version computes.
     """
-    missing = sorted({_FORM_FILE, _RHYTHM_FILE, _CARD_FILE} - set(files))
+    missing = sorted({_CARD_FILE, *(f"{name}.ubj" for name in HEAD_FEATURES)} - set(files))
     if missing:
         msg = f"The model lacks {', '.join(missing)}; register it again."
         raise ModelFileError(msg)
     card = json.loads(files[_CARD_FILE])
-    expected = {"format": _FORMAT, "form_features": list(FORM_FEATURES), "rhythm_features": list(RHYTHM_FEATURES)}
+    expected = {"format": _FORMAT, "features": {name: list(features) for name, features in HEAD_FEATURES.items()}}
     for name, value in expected.items():
         if card.get(name) != value:
-            msg = f"The model's {name} are not those of this version of HeartWave; retrain it."
+            msg = f"The model's {name} is not that of this version of HeartWave; retrain it."
             raise ModelFileError(msg)
     fitted = card["calibration"]
     return RelativeModel(
-        form=_load_booster(files[_FORM_FILE]),
-        rhythm=_load_booster(files[_RHYTHM_FILE]),
-        calibration=fitted and calibration.Calibration(tuple(fitted["slope"]), tuple(fitted["offset"])),
+        heads={name: _load_booster(files[f"{name}.ubj"]) for name in HEAD_FEATURES},
+        calibration=fitted and Calibration(tuple(fitted["slope"]), tuple(fitted["offset"])),
     )
 
 
 def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, progress: Progress) -> RelativeModel:
-    """Train both heads on all annotated beats, then calibrate them with models that each leave out some patients."""
+    """Train all heads on all annotated beats, and calibrate them, if asked, on patients left out."""
     rows = beats.is_beat & (beats.reference >= 0)
     context, reference, patients = beats.context[rows], beats.reference[rows].astype(np.int64), groups[rows]
     folds = deal_patients(patients, reference, int(params["calibration_folds"]))
@@ -155,14 +161,15 @@ def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, 
     for fold in range(count if count > 1 else 0):
         progress(fold / (count + 1), f"calibrating on patients left out, {fold + 1} of {count}")
         tested = folds == fold
-        heads = _train_heads(context[~tested], reference[~tested], seed, params)
-        left_out[tested] = _combine(*heads, context[tested])
+        heads = train_heads(context[~tested], reference[~tested], seed, params)
+        left_out[tested] = combine_heads(heads, context[tested])
     progress(count / (count + 1), f"training on {len(reference)} beats of {len(np.unique(patients))} patients")
-    form, rhythm = _train_heads(context, reference, seed, params)
-    fitted = calibration.Calibration.fit(left_out, reference) if count > 1 else None
+    heads = train_heads(context, reference, seed, params)
+    weights = _class_weights(reference, float(params["calibration_weight_exponent"]))
+    fitted = Calibration.fit(left_out, reference, weights) if count > 1 else None
     progress(1.0, "trained")
     # What is kept is what loading gives, so that a model answers alike before and after it was stored.
-    return load(RelativeModel(form, rhythm, fitted).files())
+    return load(RelativeModel(heads, fitted).files())
 
 
 def deal_patients(patients: NDArray[np.str_], reference: NDArray[np.integer], folds: int) -> NDArray[np.int64]:
@@ -174,75 +181,72 @@ def deal_patients(patients: NDArray[np.str_], reference: NDArray[np.integer], fo
     return fold_of[index]
 
 
-def _train_heads(
+def train_heads(
     context: NDArray[np.float32], reference: NDArray[np.int64], seed: int, params: Params
-) -> tuple[xgb.Booster, xgb.Booster]:
+) -> dict[str, xgb.Booster]:
+    """Train a booster for each head on features (n, k) and class indices (n,)."""
     random = np.random.default_rng(seed)
     kept = (reference != _N) | (random.random(len(reference)) < float(params["normal_share"]))
     context, reference = context[kept], reference[kept]
-    common = {
+    unpaced, narrow = reference != _Q, reference <= _S
+    constraints = tuple(-int(bool(FALLS_WITH_S.match(name))) for name in HEAD_FEATURES["rhythm"])
+    binary = {"objective": "binary:logistic", "base_score": 0.5}
+    tasks = {
+        "pacing": (np.ones_like(unpaced), (~unpaced).astype(np.int64), binary),
+        "form": (unpaced, np.maximum(reference - 1, 0), {"objective": "multi:softprob", "num_class": 3}),
+        "rhythm": (narrow, (reference == _S).astype(np.int64), {**binary, "monotone_constraints": constraints}),
+    }
+
+    def boost(name: str) -> xgb.Booster:
+        rows, target, settings = tasks[name]
+        return _boost(name, context[rows], target[rows], {**settings, "seed": seed}, params)
+
+    with ThreadPoolExecutor(max_workers=int(params["threads"])) as pool:
+        return dict(zip(tasks, pool.map(boost, tasks), strict=True))
+
+
+def combine_heads(heads: Mapping[str, xgb.Booster], context: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities (n, 5): what is not paced is shared out by the form head, its narrow beats by the rhythm head."""
+    if not len(context):
+        return np.empty((0, len(CLASSES)), dtype=np.float32)
+    paced, shape, early = (
+        heads[name].inplace_predict(_columns(name, context)) for name in ("pacing", "form", "rhythm")
+    )
+    narrow = shape[:, 0]
+    unpaced = np.column_stack([narrow * (1 - early), narrow * early, shape[:, 1:]]) * (1 - paced)[:, None]
+    return np.column_stack([unpaced, paced]).astype(np.float32)
+
+
+def _boost(
+    name: str, context: NDArray[np.float32], target: NDArray[np.int64], settings: dict[str, object], params: Params
+) -> xgb.Booster:
+    weights = _class_weights(target, float(params[f"{name}_weight_exponent"]))
+    bins = int(params["bins"])
+    data = xgb.QuantileDMatrix(_columns(name, context), target, weight=weights, max_bin=bins, nthread=1)
+    settings = {
+        **settings,
         "tree_method": "hist",
+        "max_depth": params[f"{name}_depth"],
         "eta": params["learning_rate"],
         "subsample": params["row_share"],
         "colsample_bytree": params["column_share"],
         "lambda": params["l2"],
         "min_child_weight": params["smallest_leaf_weight"],
-        "max_bin": params["bins"],
-        "nthread": params["threads"],
-        "seed": seed,
+        "max_bin": bins,
+        "nthread": 1,
     }
-    form_class = np.maximum(reference - 1, 0)
-    form = _boost(
-        {**common, "max_depth": params["form_depth"], "objective": "multi:softprob", "num_class": len(FORM_CLASSES)},
-        _columns(context, FORM_FEATURES),
-        form_class,
-        float(params["form_weight_exponent"]),
-        int(params["form_rounds"]),
-    )
-    narrow = reference <= _S
-    rhythm = _boost(
-        {
-            **common,
-            "max_depth": params["rhythm_depth"],
-            "objective": "binary:logistic",
-            "base_score": 0.5,
-            "monotone_constraints": tuple(-int(_falls_with_s(name)) for name in RHYTHM_FEATURES),
-        },
-        _columns(context[narrow], RHYTHM_FEATURES),
-        (reference[narrow] == _S).astype(np.int64),
-        float(params["rhythm_weight_exponent"]),
-        int(params["rhythm_rounds"]),
-    )
-    return form, rhythm
+    return xgb.train(settings, data, int(params[f"{name}_rounds"]))
 
 
-def _falls_with_s(name: str) -> bool:
-    return bool(_LESS_IF_EARLY.match(name) or _LESS_IF_UNLIKE.match(name))
+def _class_weights(classes: NDArray[np.int64], exponent: float) -> NDArray[np.float64]:
+    """Weights (n,) of mean 1 that rise with the rarity of a class."""
+    weights: NDArray[np.float64] = (np.bincount(classes)[classes] / len(classes)) ** -exponent
+    weights /= weights.mean()
+    return weights
 
 
-def _boost(
-    settings: dict[str, object], columns: NDArray[np.float32], target: NDArray[np.int64], exponent: float, rounds: int
-) -> xgb.Booster:
-    counts = np.bincount(target)
-    weights = (counts[target] / len(target)) ** -exponent
-    data = xgb.QuantileDMatrix(
-        columns, target, weight=weights / weights.mean(), max_bin=settings["max_bin"], nthread=settings["nthread"]
-    )
-    return xgb.train(settings, data, rounds)
-
-
-def _combine(form: xgb.Booster, rhythm: xgb.Booster, context: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities (n, 5): the form head's narrow beats are shared out between N and S by the rhythm head."""
-    if not len(context):
-        return np.empty((0, len(CLASSES)), dtype=np.float32)
-    shape = form.inplace_predict(_columns(context, FORM_FEATURES))
-    early = rhythm.inplace_predict(_columns(context, RHYTHM_FEATURES))
-    narrow = shape[:, 0]
-    return np.column_stack([narrow * (1 - early), narrow * early, shape[:, 1:]]).astype(np.float32)
-
-
-def _columns(context: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(context[:, [CONTEXT_FEATURES.index(name) for name in names]])
+def _columns(name: str, context: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(context[:, [CONTEXT_FEATURES.index(feature) for feature in HEAD_FEATURES[name]]])
 
 
 def _load_booster(content: bytes) -> xgb.Booster:

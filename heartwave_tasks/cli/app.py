@@ -85,15 +85,23 @@ def up() -> None:
     servers.start()
 
 
-@_command(
-    STACK,
-    "heartwave downStop the servers that `heartwave up` started. Data stays, and `heartwave up` finds it again.\b",
-    "[bold]Examples[/bold]",
-    "heartwave statusShow each server: whether it runs, its process, port, memory and address. Exit code 1 if one is not running.\b",
-    "[bold]Examples[/bold]",
-    "heartwave doctor",
-    "heartwave doctor && heartwave run ingest",
-)
+@_command(STACK, "heartwave down")
+def down() -> None:
+    """Stop the servers that `heartwave up` started. Data stays, and `heartwave up` finds it again."""
+    from heartwave_tasks.cli import servers  # noqa: PLC0415
+
+    servers.stop()
+
+
+@_command(STACK, "heartwave status")
+def status() -> None:
+    """Show each server: whether it runs, its process, port, memory and address. Exit code 1 if one is not running."""
+    from heartwave_tasks.cli import servers  # noqa: PLC0415
+
+    servers.show()
+
+
+@_command(STACK, "heartwave doctor", "heartwave doctor && heartwave run ingest")
 def doctor() -> None:
     """Examine this machine and the servers, and say what is wrong and how to mend it.
 
@@ -113,9 +121,9 @@ def init() -> None:
     HEARTWAVE_DATABASE_URL, HEARTWAVE_READER_DATABASE_URL and HEARTWAVE_S3_*. Without HEARTWAVE_ADMIN_DATABASE_URL
     the roles and the database must exist, and only the schema is brought up to date.
     """
-    from heartwave_tasks.cli import servers  # noqa: PLC0415
+    from heartwave_tasks.cli import initialisation  # noqa: PLC0415
 
-    servers.initialise()
+    initialisation.initialise()
 
 
 @_command(WORK, "heartwave upload mitdb.zip --source mitdb", "heartwave upload /data/holter/2026-11 --source clinic")
@@ -143,7 +151,7 @@ def upload(
 @_command(
     WORK,
     "heartwave run ingest",
-    "heartwave run retrain --param architecture=relative --param seed=7",
+    "heartwave run retrain --param seed=7 --param 'sources=[\"mitdb\"]'",
     "heartwave run score --no-wait",
 )
 def run(

@@ -64,7 +64,7 @@ def _explain_s3(error: BaseException) -> str:
     if code in {"NoSuchBucket", "404"}:
         return "A bucket does not exist. `heartwave init` creates those that are missing."
     if code in _S3_DENIED:
-        return f"S3 refuses these credentials ({code}). Check HEARTWAVE_S3_ACCESS_KEY_ID and HEARTWAVE_S3_SECRET_ACCESS_KEY."
+        return f"S3 refuses the credentials ({code}). Check HEARTWAVE_S3_ACCESS_KEY_ID and its secret."
     return f"S3 answers with an error: {error}."
 
 

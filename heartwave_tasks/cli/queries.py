@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+COOKBOOK_HINT: Final = "The views are listed in sql/README.md"
 _BATCH: Final = 5_000
 _MOST_TABLE_ROWS: Final = 1_000
 _WIDEST: Final = 10_000
@@ -100,7 +101,7 @@ def explain_statement(error: psycopg2.Error) -> str:
     if error.diag.message_hint:
         told += f". {error.diag.message_hint.rstrip('.')}"
     if isinstance(error, errors.UndefinedTable):
-        told += ". The views are listed in sql/README.md"
+        told += f". {COOKBOOK_HINT}"
     return f"{told}."
 
 

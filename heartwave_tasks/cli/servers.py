@@ -1,4 +1,4 @@
-"""`heartwave up`, `down`, `status` and `init`: the embedded servers, and what is created in any servers."""
+"""`heartwave up`, `down` and `status`: the embedded servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from heartwave_tasks.cli.errors import need
 from heartwave_tasks.local.stack import Stack
 from heartwave_tasks.settings import Settings
 
@@ -44,20 +43,6 @@ def show() -> None:
     if any(component.state not in RUNNING for component in components):
         console.print("Start what is not running with `heartwave up`.", highlight=False)
         raise typer.Exit(1)
-
-
-def initialise() -> None:
-    """Create roles, database, schema and buckets where they are missing."""
-    from heartwave_tasks.stores.database import initialise_database  # noqa: PLC0415 - alembic takes its time
-    from heartwave_tasks.stores.objects import create_buckets  # noqa: PLC0415
-
-    console, settings = Console(soft_wrap=True), Settings.load()
-    owner, writer, reader = need(settings, "owner_database_url", "database_url", "reader_database_url")
-    admin = settings.admin_database_url
-    initialise_database(admin.get_secret_value() if admin else None, owner, writer, reader)
-    console.print("Database, roles and schema are there.")
-    created = create_buckets(settings)
-    console.print(f"Buckets created: {', '.join(created)}." if created else "Buckets are there.", highlight=False)
 
 
 def print_addresses(stack: Stack, console: Console) -> None:

@@ -106,7 +106,9 @@ def test_unsafe_sources_are_refused(settings: Settings, directory: Path, source:
 
 def test_a_wrong_secret_and_a_missing_bucket_are_explained(settings: Settings, directory: Path) -> None:
     """S3's refusals become sentences with a remedy."""
-    wrong = settings.model_copy(update={"s3_secret_access_key": Settings(s3_secret_access_key="x").s3_secret_access_key})
+    wrong = settings.model_copy(
+        update={"s3_secret_access_key": Settings(s3_secret_access_key="x").s3_secret_access_key}
+    )
     with pytest.raises(ClientError) as refused:
         upload_recordings(wrong, directory, "mine")
     assert "HEARTWAVE_S3_ACCESS_KEY_ID" in str(explain(refused.value))

@@ -1,0 +1,153 @@
+"""Child processes that outlive the command that started them, and are found again by the next."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+STACK_VARIABLE: Final = "HEARTWAVE_STACK"
+"""Environment variable that every process of a stack inherits, whatever session it moves to."""
+
+_LOG_TAIL_LINES: Final = 15
+_POLL_S: Final = 0.1
+_START_TIME_TOLERANCE_S: Final = 1.0
+
+
+class StackError(RuntimeError):
+    """The embedded stack cannot do what was asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedProcess:
+    """A server in a session of its own, known by a file that holds its pid and start time.
+
+    The start time tells it from a stranger that was given the same pid later.
+    """
+
+    name: str
+    pid_file: Path
+    log_file: Path
+
+    def find(self) -> psutil.Process | None:
+        """Return the running process, None if there is none."""
+        try:
+            known = json.loads(self.pid_file.read_text())
+            process = psutil.Process(int(known["pid"]))
+            same = abs(process.create_time() - float(known["create_time"])) < _START_TIME_TOLERANCE_S
+            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except (OSError, ValueError, KeyError, psutil.Error):
+            return None
+        return process if same and alive else None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it was started, not stopped, and is gone."""
+        return self.pid_file.exists() and self.find() is None
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], *, cwd: Path, user: str | None = None
+    ) -> None:
+        """Start it, output going to its log."""
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(environment),
+                cwd=cwd,
+                user=user,
+                start_new_session=True,
+            )
+        started = {"pid": child.pid, "create_time": psutil.Process(child.pid).create_time()}
+        self.pid_file.parent.mkdir(parents=True, exist_ok=True)
+        self.pid_file.write_text(json.dumps(started))
+
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until it answers.
+
+        Raises
+        ------
+        StackError
+            If it dies or does not answer in time, with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if self.find() is None:
+                msg = f"{self.name} stopped while it was starting.\n{self.log_tail()}"
+                raise StackError(msg)
+            if time.monotonic() > deadline:
+                msg = f"{self.name} does not answer after {timeout_s:.0f} s.\n{self.log_tail()}"
+                raise StackError(msg)
+            time.sleep(_POLL_S)
+
+    def stop(self, timeout_s: float, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to stop, then make it and everything it started."""
+        process = self.find()
+        if process is not None:
+            family = [process, *_children(process)]
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, how)
+            _reap([process], timeout_s)
+            for member in family:
+                _signal(member, signal.SIGTERM)
+            _end(family)
+        self.pid_file.unlink(missing_ok=True)
+
+    def log_tail(self) -> str:
+        """Return the log's last lines and where the rest is."""
+        try:
+            lines = self.log_file.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        except OSError:
+            lines = []
+        return "\n".join([*(f"  {line}" for line in lines), f"The whole log: {self.log_file}"])
+
+
+def end_strays(stack_id: str) -> int:
+    """End every process that still carries a stack's mark, and return how many there were."""
+    strays = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(STACK_VARIABLE) == stack_id:
+                strays.append(process)
+    for process in strays:
+        _signal(process, signal.SIGTERM)
+    _end(strays)
+    return len(strays)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.Error):
+        process.send_signal(number)
+
+
+def _reap(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Wait for processes to end and return those that have not; our own children are taken off the table."""
+    _gone, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    return list(alive)
+
+
+def _end(processes: list[psutil.Process], timeout_s: float = 3.0) -> None:
+    for process in _reap(processes, timeout_s):
+        _signal(process, signal.SIGKILL)
+    _reap(processes, timeout_s)

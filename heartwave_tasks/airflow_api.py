@@ -180,7 +180,7 @@ class AirflowClient:
             if len(items) < _PAGE:
                 return
 
-    def _request(  # noqa: PLR0913 - what a request has
+    def _request(
         self,
         method: str,
         path: str,
@@ -227,7 +227,7 @@ class AirflowClient:
 
     def _unreachable(self, error: Exception) -> AirflowError:
         return AirflowError(
-            f"Airflow at {self.url} cannot be reached ({error or type(error).__name__}). "
+            f"Airflow at {self.url} cannot be reached ({str(error) or type(error).__name__}). "
             "Start it with `heartwave up`, or see `heartwave status`."
         )
 

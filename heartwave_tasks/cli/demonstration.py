@@ -14,7 +14,6 @@ from rich.console import Console
 from heartwave_tasks.airflow_api import AirflowClient
 from heartwave_tasks.cli import servers
 from heartwave_tasks.cli.errors import need
-from heartwave_tasks.cli.initialisation import initialise
 from heartwave_tasks.cli.mitbih_source import find_recordings
 from heartwave_tasks.cli.names import JobName
 from heartwave_tasks.cli.queries import execute, print_table, read_all
@@ -93,7 +92,6 @@ def _run_chain(stack: Stack, mitdb: Path | None, console: Console) -> None:
         stack.up(tell)
     settings = Settings.load()  # `up` has written where everything is
     with _step(console, "Upload recordings"):
-        initialise()
         recordings = find_recordings(settings, mitdb, tell)
         console.print(f"  [bold]{recordings.told}[/]", highlight=False)
         upload(recordings.path, recordings.source)

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from what the command says about itself: ``python -m heartwave_tasks.cli.reference docs/cli.md``."""
+"""Writes the command's reference: ``python -m heartwave_tasks.cli.reference docs/cli.md``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def help_of(arguments: list[str]) -> str:
     environment = {**os.environ, "TERMINAL_WIDTH": _WIDTH, "COLUMNS": _WIDTH, "NO_COLOR": "1", "PYTHONUTF8": "1"}
     for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
         environment.pop(name, None)
-    finished = subprocess.run(  # noqa: S603 - our own command
+    finished = subprocess.run(
         [sys.executable, "-m", "heartwave_tasks.cli", *arguments, "--help"],
         env=environment,
         capture_output=True,

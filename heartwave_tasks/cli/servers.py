@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.local.stack import ComponentStatus
 
-RUNNING: Final = frozenset({"running", "healthy"})
-_STYLES: Final = {"running": "green", "healthy": "green", "stopped": "dim"}
+RUNNING: Final = frozenset({"running"})
+_STYLES: Final = {"running": "green", "stopped": "dim"}
 
 
 def start() -> None:

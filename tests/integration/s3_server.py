@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEED = Path(sys.executable).with_name("weed")
-_SECRET = "a-secret-of-the-tests"  # noqa: S105 - of a server that lives for a few seconds
+_SECRET = "a-secret-of-the-tests"
 
 
 @contextmanager

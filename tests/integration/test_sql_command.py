@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def reader(database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """The analyst's URL, which the command finds in the environment."""
+    """Return the analyst's URL, which the command finds in the environment."""
     monkeypatch.setenv("HEARTWAVE_HOME", str(tmp_path))
     monkeypatch.setenv("HEARTWAVE_READER_DATABASE_URL", database.reader)
     return database.reader

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from pydantic import SecretStr
 
 from heartwave_tasks.cli.errors import explain
-from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.record_files import RecordFilesError
 from heartwave_tasks.stores.upload import UploadProgress, upload_recordings
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from heartwave_tasks.settings import Settings
+
 RECORDS = [f"r{number:02d}" for number in range(20)]
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings that lead to a server of this module's own."""
+    """Yield settings that lead to a server of this module's own."""
     with run_s3_server(tmp_path_factory.mktemp("s3")) as settings:
         yield settings
 
@@ -106,9 +108,7 @@ def test_unsafe_sources_are_refused(settings: Settings, directory: Path, source:
 
 def test_a_wrong_secret_and_a_missing_bucket_are_explained(settings: Settings, directory: Path) -> None:
     """S3's refusals become sentences with a remedy."""
-    wrong = settings.model_copy(
-        update={"s3_secret_access_key": Settings(s3_secret_access_key="x").s3_secret_access_key}
-    )
+    wrong = settings.model_copy(update={"s3_secret_access_key": SecretStr("wrong")})
     with pytest.raises(ClientError) as refused:
         upload_recordings(wrong, directory, "mine")
     assert "HEARTWAVE_S3_ACCESS_KEY_ID" in str(explain(refused.value))

@@ -55,7 +55,7 @@ def test_the_reference_shows_the_help_of_every_command() -> None:
 
 def test_every_command_and_option_is_explained() -> None:
     """No command goes without help and example, no option without help."""
-    import typer.main  # noqa: PLC0415 - what typer makes of our functions
+    import typer.main
 
     for name, command in typer.main.get_command(command_line.app).commands.items():  # type: ignore[attr-defined]
         assert command.help, name
@@ -71,7 +71,7 @@ def test_help_imports_nothing_heavy() -> None:
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert finished.stderr.strip() == "[]"
 
 

@@ -16,7 +16,7 @@ fernet_key() { # 32 bytes in URL-safe base64, as Airflow's encryption wants them
   head -c 32 /dev/urandom | base64 | tr '+/' '-_'
 }
 
-umask 077
+# mktemp makes a file that is its owner's alone.
 draft=$(mktemp "$target.XXXXXX")
 trap 'rm -f "$draft"' EXIT
 while IFS= read -r line; do

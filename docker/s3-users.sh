@@ -8,8 +8,6 @@ mc alias set heartwave "$S3_ENDPOINT_URL" "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWO
 allow() { # allow USER SECRET POLICY_FILE
   mc admin user add heartwave "$1" "$2" >/dev/null
   mc admin policy create heartwave "$1" "$3"
-  # Attaching a policy that is attached already is an error, so it is detached first.
-  mc admin policy detach heartwave "$1" --user "$1" >/dev/null 2>&1 || true
   mc admin policy attach heartwave "$1" --user "$1"
 }
 

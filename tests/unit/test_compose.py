@@ -243,7 +243,8 @@ def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
         program, *arguments = service["command"]
         options = {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
         if program == "airflow":
-            assert all(option in airflow_options(arguments[0]) for option in options), name
+            described = airflow_options(arguments[0])  # fails where there is no such command
+            assert all(option in described for option in options), name
         elif program == "mlflow":
             from mlflow.cli import cli
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import Metadata, dag, get_current_context, task
+from airflow.sdk import CronTriggerTimetable, Metadata, dag, get_current_context, task
 from heartwave_assets import BEATS
 
 
 @dag(
-    schedule="@hourly",
-    start_date=datetime(2026, 1, 1),
+    # The next tick, not the last one: what was just installed has nothing to catch up on.
+    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     default_args={

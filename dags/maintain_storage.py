@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 
 
 @dag(
-    schedule="@daily",
-    start_date=datetime(2026, 1, 1),
+    # The next tick, not the last one: what was just installed has nothing to catch up on.
+    schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     default_args={"owner": "heartwave", "retries": 2, "retry_delay": timedelta(minutes=1)},

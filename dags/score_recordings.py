@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 from heartwave_assets import CHAMPION
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC"), assets=[CHAMPION]),
-    start_date=datetime(2026, 1, 1),
+    schedule=AssetOrTimeSchedule(
+        # The next tick, not the last one: what was just installed has nothing to catch up on.
+        timetable=CronTriggerTimetable("0 2 * * *", timezone="UTC", run_immediately=timedelta()),
+        assets=[CHAMPION],
+    ),
     catchup=False,
     default_args={
         "owner": "heartwave",

@@ -180,7 +180,7 @@ def train(settings: Settings, plan: RetrainPlan, architecture_name: str) -> Trai
         )
         _log_assessments(run, beats, facts, assessments)
         files = ModelFiles(architecture=architecture.name, classes=model.classes, files=model.files())
-        example = lake.to_arrow(beats.take(slice(0, _EXAMPLE_ROWS))).to_pandas()
+        example = lake.to_arrow(beats.take(slice(0, _EXAMPLE_ROWS)))
         uri = run.log_model(files, list(_PYFUNC_REQUIREMENTS), example, Path(heartwave_tasks.__file__).parent)
         return TrainedModel(
             architecture=architecture.name,

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
     from heartwave_tasks.settings import Settings
 
@@ -91,7 +95,9 @@ class Registry:
         for version in self._client.search_model_versions(f"name = '{self._name}'"):
             if version.run_id == run_id:
                 return int(version.version)
-        created = self._client.create_model_version(self._name, model_uri, run_id=run_id, tags=dict(tags))
+        created = self._client.create_model_version(
+            self._name, model_uri, run_id=run_id, tags=dict(tags), model_id=model_uri.rpartition("/")[2]
+        )
         return int(created.version)
 
     def set_alias(self, alias: str, version: int) -> None:
@@ -181,18 +187,17 @@ class Run:
         )
         self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
-    def log_model(self, model: ModelFiles, requirements: list[str], example: object, code: Path) -> str:
+    def log_model(self, model: ModelFiles, requirements: list[str], example: pa.Table, code: Path) -> str:
         """Log the native files with their manifest, and the pyfunc model around them; return its URI.
 
         Parameters
         ----------
         example
-            A pandas DataFrame of a few beats, columns as in the lake.
+            A few beats, columns as in the lake.
         code
             The package the wrapper imports, packed with the model.
         """
         import mlflow  # noqa: PLC0415
-        from mlflow.models import infer_signature  # noqa: PLC0415
 
         with tempfile.TemporaryDirectory() as directory:
             folder = Path(directory, FILES_FOLDER)
@@ -200,9 +205,8 @@ class Run:
             for name, content in {**model.files, MANIFEST: model.manifest()}.items():
                 (folder / name).write_bytes(content)
             self._client.log_artifacts(self.run_id, str(folder), FILES_FOLDER)
-            answer = dict.fromkeys((f"p_{name.lower()}" for name in model.classes), [0.2]) | {"class": ["N"]}
-            import pandas as pd  # noqa: PLC0415
-
+            # The pyfunc flavour is only to be had through MLflow's process-wide state.
+            mlflow.set_tracking_uri(self._client.tracking_uri)
             with mlflow.start_run(run_id=self.run_id, nested=True):
                 logged = mlflow.pyfunc.log_model(
                     name="model",
@@ -210,6 +214,35 @@ class Run:
                     artifacts={FILES_FOLDER: str(folder)},
                     code_paths=[str(code)],
                     pip_requirements=requirements,
-                    signature=infer_signature(example, pd.DataFrame(answer)),
+                    signature=_signature(example.schema, model.classes),
+                    input_example=_frame(example),
                 )
         return str(logged.model_uri)
+
+
+def _signature(schema: pa.Schema, classes: tuple[str, ...]) -> ModelSignature:
+    """Say what goes in and comes out, in MLflow's types."""
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
+    from mlflow.types.schema import Array  # noqa: PLC0415
+
+    def kind(field_type: pa.DataType) -> DataType | Array:
+        if pa.types.is_fixed_size_list(field_type):
+            return Array(kind(field_type.value_type))
+        if pa.types.is_dictionary(field_type):
+            return DataType.string
+        if pa.types.is_boolean(field_type):
+            return DataType.boolean
+        # MLflow converts no wider number to a narrower one, and what tools send is wide.
+        return DataType.double if pa.types.is_floating(field_type) else DataType.long
+
+    given = Schema([ColSpec(kind(field.type), field.name, required=not field.nullable) for field in schema])
+    answered = [ColSpec(DataType.float, f"p_{name.lower()}") for name in classes]
+    return ModelSignature(given, Schema([*answered, ColSpec(DataType.string, "class")]))
+
+
+def _frame(example: pa.Table) -> pd.DataFrame:
+    """Lay a few beats out as plain Python values, which MLflow can write as JSON."""
+    import pandas as pd  # noqa: PLC0415 - only training needs it
+
+    return pd.DataFrame(example.to_pydict())

@@ -69,6 +69,10 @@ def demonstrate(mitdb: Path | None, *, keep: bool) -> None:
     try:
         _run_chain(stack, mitdb, console)
         _print_results(Settings.load(), console)
+    except BaseException:
+        if keep:
+            console.print("The servers keep running: `heartwave status` shows them, `heartwave down` stops them.")
+        raise
     finally:
         if not keep:
             with _step(console, "Stop the servers"):

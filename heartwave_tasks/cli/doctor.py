@@ -16,6 +16,7 @@ from rich.console import Console
 from heartwave_tasks.airflow_api import AirflowClient
 from heartwave_tasks.cli.errors import explain, need
 from heartwave_tasks.cli.servers import RUNNING
+from heartwave_tasks.local import ports
 from heartwave_tasks.local.stack import Stack
 from heartwave_tasks.settings import Settings
 
@@ -51,7 +52,7 @@ def examine() -> None:
     for finding in examinations(Settings.load()):
         mark = "[bold red]✗[/]" if finding.remedy else "[green]✓[/]"
         console.print(f"{mark} ", end="")
-        console.print(f"{finding.subject:<18} {finding.found}", highlight=False, markup=False)
+        console.print(f"{finding.subject:<22} {finding.found}", highlight=False, markup=False)
         if finding.remedy:
             n_wrong += 1
             console.print(f"  → {finding.remedy}", highlight=False, markup=False)
@@ -90,7 +91,12 @@ def examine_python(version: tuple[int, ...]) -> Finding:
 def examine_component(component: ComponentStatus) -> Finding:
     """Judge one embedded server by its status."""
     where = f", port {component.port}" if component.port else ""
-    remedy = "" if component.state in RUNNING else "`heartwave up` starts it; its log is in the state directory."
+    remedy = ""
+    if component.state not in RUNNING:
+        remedy = "`heartwave up` starts it; its log is in logs/ of the state directory."
+        if component.port and not ports.is_free(component.port):
+            where += ", where another program listens"
+            remedy = "Stop the program that listens there, then `heartwave up`."
     return Finding(component.name, f"{component.state}{where}", remedy)
 
 

@@ -13,14 +13,12 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import psycopg2
 from psycopg2 import errors, extensions, extras
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from heartwave_tasks.cli.errors import CommandError, need
 from heartwave_tasks.cli.names import OutputFormat
+from heartwave_tasks.cli.tables import new_table, print_whole
 from heartwave_tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 COOKBOOK_HINT: Final = "The views are listed in sql/README.md"
 _BATCH: Final = 5_000
 _MOST_TABLE_ROWS: Final = 1_000
-_WIDEST: Final = 10_000
 _RIGHT_ALIGNED: Final = (int, float, Decimal)
 
 
@@ -108,19 +105,14 @@ def explain_statement(error: psycopg2.Error) -> str:
 def print_table(rows: Rows, console: Console, most: int = _MOST_TABLE_ROWS) -> None:
     """Print rows as a table, at most so many of them, and how many there are."""
     found = rows.fetch()
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = new_table()
     for index, name in enumerate(rows.columns):
         values = [row[index] for row in found[:most] if row[index] is not None]
         numeric = bool(values) and all(isinstance(value, _RIGHT_ALIGNED) for value in values)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in found[:most]:
         table.add_row(*(Text(as_text(value)) for value in row))
-    if not console.is_terminal:
-        # A file or a pipe has no width to fold to.
-        console.width = max(
-            console.width, Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-        )
-    console.print(table)
+    print_whole(console, table)
     told = "1 row" if len(found) == 1 else f"{len(found)} rows"
     console.print(f"{told}, {most} shown" if len(found) > most else told, highlight=False)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from heartwave_tasks.cli.tables import new_table, print_whole
 from heartwave_tasks.local.stack import Stack
 from heartwave_tasks.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.table import Table
 
     from heartwave_tasks.local.stack import ComponentStatus
 
@@ -39,7 +40,7 @@ def show() -> None:
     """Print each server's state; exit code 1 unless all run."""
     console = Console()
     components = Stack(Settings.load()).status()
-    console.print(_table(components))
+    print_whole(console, _table(components))
     if any(component.state not in RUNNING for component in components):
         console.print("Start what is not running with `heartwave up`.", highlight=False)
         raise typer.Exit(1)
@@ -49,12 +50,12 @@ def print_addresses(stack: Stack, console: Console) -> None:
     """Say where the user interfaces are and where the passwords."""
     for component in stack.status():
         if component.url and component.url.startswith("http"):
-            console.print(f"  {component.name:<12} {component.url}", highlight=False, markup=False)
-    console.print(f"  {'passwords':<12} {stack.credentials_file}", highlight=False, markup=False)
+            console.print(f"  {component.name:<18} {component.url}", highlight=False, markup=False)
+    console.print(f"  {'passwords':<18} {stack.credentials_file}", highlight=False, markup=False)
 
 
 def _table(components: Sequence[ComponentStatus]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = new_table()
     for name in ("server", "state", "pid", "port", "memory", "address"):
         table.add_column(name, justify="right" if name in {"pid", "port", "memory"} else "left", overflow="fold")
     for component in components:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -287,3 +288,23 @@ def test_an_upload_is_described() -> None:
     assert lines[0] == "1 recordings, 3 files, 4.0 MB in s3://b/mitdb/: 2 uploaded, 1 there already."
     assert lines[1].endswith("'r4: r4.dat' and 2 more.")
     assert "'../x.hea'" in lines[2]
+
+
+def test_a_stranger_on_a_port_is_found() -> None:
+    """A server that does not run while its port answers is told apart from one that was never started."""
+    stack = pytest.importorskip("heartwave_tasks.local.stack")
+    from heartwave_tasks.cli.doctor import examine_component, examine_python
+
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        taken = stack.ComponentStatus("mlflow", "stopped", None, stranger.getsockname()[1], None, None)
+        assert "Stop the program" in examine_component(taken).remedy
+    assert "heartwave up" in examine_component(taken).remedy
+    assert examine_component(stack.ComponentStatus("mlflow", "running", 1, 1, 1, None)).remedy == ""
+    assert [bool(examine_python(version).remedy) for version in ((3, 10), (3, 11), (3, 13), (3, 14))] == [
+        True,
+        False,
+        False,
+        True,
+    ]

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Writes the three lock files (hashes, markers, no index addresses). Run through `make lock`.
+# Writes the lock files (hashes, markers, no index addresses). Run through `make lock`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-compile() { # compile OUTPUT [EXTRA ARGUMENTS…]
-  local output=$1
-  shift
-  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+compile() { # compile OUTPUT SOURCE [FURTHER ARGUMENTS…]
+  local output=$1 source=$2
+  shift 2
+  uv pip compile "$source" --universal --python-version 3.11 --generate-hashes --quiet \
     --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
     --custom-compile-command 'make lock' "$@" --output-file "$output"
 }
 
 # The widest set first; the narrower ones are constrained by it, so all three agree on every version.
-compile requirements/dev.txt --extra local --extra dev
-compile requirements/local.txt --extra local --constraint requirements/dev.txt
-compile requirements/runtime.txt --constraint requirements/dev.txt
+compile requirements/dev.txt pyproject.toml --extra local --extra dev
+compile requirements/local.txt pyproject.toml --extra local --constraint requirements/dev.txt
+compile requirements/runtime.txt pyproject.toml --constraint requirements/dev.txt
+# What scripts/bootstrap.sh installs the others with.
+compile requirements/uv.txt - <<<uv

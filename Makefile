@@ -1,0 +1,59 @@
+# Each target sets up what it needs first. `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Of `make … NAME=value`: the Python to make the environment with, the MIT-BIH Arrhythmia Database (a directory,
+# PhysioNet's .zip, or a .tar.xz; HEARTWAVE_MITDB says the same), and further arguments for pytest.
+PYTHON ?=
+MITDB ?= $(HEARTWAVE_MITDB)
+ARGS ?=
+export PYTHON
+
+BIN := .venv/bin
+
+.PHONY: help demo test lint format lock install up down clean
+.NOTPARALLEL:
+
+help:  ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install  ## From recordings to labels, with everything real: MITDB=path of the MIT-BIH database, else it is fetched
+	@$(BIN)/heartwave demo $(if $(MITDB),--mitdb '$(MITDB)')
+
+test: dev  ## Every test, against real servers: MITDB=path for those on MIT-BIH, ARGS='-k name' for some
+	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/pytest $(ARGS)
+
+lint: dev  ## ruff, mypy, import contracts
+	@failed=0; \
+	$(BIN)/ruff check || failed=1; \
+	$(BIN)/ruff format --check || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	$(BIN)/lint-imports || failed=1; \
+	exit $$failed
+
+format: dev  ## Let ruff mend and format the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: install  ## Write requirements/*.txt anew from pyproject.toml
+	@PATH="$$PWD/$(BIN):$$PATH" requirements/lock.sh
+
+up: install  ## Start PostgreSQL, S3, MLflow and Airflow
+	@$(BIN)/heartwave up
+
+down: install  ## Stop them
+	@$(BIN)/heartwave down
+
+clean:  ## Stop the servers and delete their data, the environment and every cache
+	@if [[ -x $(BIN)/heartwave ]]; then $(BIN)/python -m heartwave_tasks.local.removal; fi
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install:  ## The virtual environment alone, .venv
+	@scripts/bootstrap.sh local
+
+.PHONY: dev
+dev:
+	@scripts/bootstrap.sh dev

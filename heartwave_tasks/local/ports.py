@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import random
 import socket
+from typing import Final
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+
+_UNASSIGNED: Final = range(15_000, 32_000)
+"""Below the ports the kernel gives to outgoing connections, which could else hold one of ours at the next start."""
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port of the loopback."""
+    """Tell whether a server could listen on a port of the loopback."""
     with socket.socket() as probe:
+        # As servers do: connections of a predecessor that are still closing are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -19,25 +24,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def answers(port: int) -> bool:
-    """Tell whether somebody accepts connections on a port of the loopback."""
-    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
-        return True
-    return False
-
-
 def choose(preferred: dict[str, int | None]) -> dict[str, int]:
     """Choose a port for every name: the preferred one where it is free, else any; all of them different."""
     chosen: dict[str, int] = {}
-    held = []
-    try:
-        for name, port in preferred.items():
-            probe = socket.socket()
-            held.append(probe)
-            wanted = port if port is not None and port not in chosen.values() and is_free(port) else 0
-            probe.bind((LOOPBACK, wanted))
-            chosen[name] = probe.getsockname()[1]
-    finally:
-        for probe in held:
-            probe.close()
+    others = iter(random.sample(_UNASSIGNED, len(_UNASSIGNED)))
+    for name, wanted in preferred.items():
+        port = wanted if wanted is not None and is_free(wanted) else next(filter(is_free, others))
+        while port in chosen.values():
+            port = next(filter(is_free, others))
+        chosen[name] = port
     return chosen

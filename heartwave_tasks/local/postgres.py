@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg2
 
 from heartwave_tasks.local.ports import LOOPBACK
-from heartwave_tasks.local.processes import ManagedProcess, StackError
+from heartwave_tasks.local.processes import ManagedProcess, StackError, end, find_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,7 @@ class PostgresServer:
         if self.process.find() is None:
             base, binaries, user = self._place()
             data = base / "data"
+            self._end_backends(data)
             if not (data / "PG_VERSION").exists():
                 self._create(base, data, binaries, user)
             command = [
@@ -71,11 +72,25 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop without waiting for clients."""
         self.process.stop(15, signal.SIGINT)
+        self._end_backends(self._place()[0] / "data")
 
     def remove(self) -> None:
         """Delete the data."""
-        base, _binaries, _user = self._place()
-        shutil.rmtree(base, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self._outside, ignore_errors=True)
+
+    @staticmethod
+    def _end_backends(data: Path) -> None:
+        """End what a killed server left at work: a new one would refuse to start beside it.
+
+        Backends overwrite their environment, and lead sessions of their own; they all work in the data directory.
+        """
+        end(find_all(lambda process: process.cwd() == str(data.resolve())))
+
+    @property
+    def _outside(self) -> Path:
+        identity = hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:16]
+        return Path("/var/tmp", f"heartwave-{identity}")  # noqa: S108 - its owner is checked below
 
     def _place(self) -> tuple[Path, Path, str | None]:
         """Where the data lies and which binaries serve it, within reach of the user the server runs as."""
@@ -83,15 +98,26 @@ class PostgresServer:
         if os.geteuid() != 0:
             self.directory.mkdir(parents=True, exist_ok=True)
             return self.directory, binaries, None
-        identity = hashlib.sha256(str(self.directory.resolve()).encode()).hexdigest()[:16]
-        outside = Path("/var/tmp", f"heartwave-{identity}")  # noqa: S108 - root's own directory, made below
-        base = self.directory if _within_reach(self.directory.parent) else outside / "postgres"
+        outside = self._outside
+        base = outside / "postgres"
+        if not base.exists() and _within_reach(self.directory.parent):
+            base = self.directory
+        inner = binaries.parent
+        if base != self.directory or not _within_reach(inner):
+            outside.mkdir(exist_ok=True)
+            if outside.is_symlink() or outside.stat().st_uid != 0:
+                msg = f"{outside}, where PostgreSQL's data would lie, belongs to somebody else; delete it."
+                raise StackError(msg)
+            outside.chmod(0o755)
         base.mkdir(parents=True, exist_ok=True)
         shutil.chown(base, _UNPRIVILEGED)
-        if not _within_reach(binaries):
-            copy = outside / binaries.parent.name
+        if not _within_reach(inner):
+            copy = outside / inner.name
             if not copy.exists():
-                shutil.copytree(binaries.parent, copy, symlinks=True)
+                unfinished = outside / "unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                shutil.copytree(inner, unfinished, symlinks=True)
+                unfinished.rename(copy)
             binaries = copy / "bin"
         return base, binaries, _UNPRIVILEGED
 

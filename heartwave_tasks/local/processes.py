@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-STACK_VARIABLE: Final = "HEARTWAVE_STACK"
-"""Environment variable that every process of a stack inherits, whatever session it moves to."""
+_MARK: Final = "HEARTWAVE_STACK"
+"""Environment variable that every process of a server inherits, whatever session it moves to: ``<stack>/<server>``."""
 
 _LOG_TAIL_LINES: Final = 15
 _POLL_S: Final = 0.1
@@ -34,11 +34,18 @@ class ManagedProcess:
     """A server in a session of its own, known by a file that holds its pid and start time.
 
     The start time tells it from a stranger that was given the same pid later.
+
+    Attributes
+    ----------
+    stack_id
+        Tells the processes of this stack from those of another on the same machine; without it, only direct
+        descendants are ended with the server.
     """
 
     name: str
     pid_file: Path
     log_file: Path
+    stack_id: str = ""
 
     def find(self) -> psutil.Process | None:
         """Return the running process, None if there is none."""
@@ -59,7 +66,8 @@ class ManagedProcess:
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], *, cwd: Path, user: str | None = None
     ) -> None:
-        """Start it, output going to its log."""
+        """Start it, output going to its log; what a crashed predecessor left behind is ended first."""
+        self._end_family()
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             child = subprocess.Popen(
@@ -67,7 +75,8 @@ class ManagedProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(environment),
+                # Processes that name themselves (Airflow's workers) would overwrite their environment, and the mark.
+                env={**environment, _MARK: self._mark, "SPT_NOENV": "1"},
                 cwd=cwd,
                 user=user,
                 start_new_session=True,
@@ -85,27 +94,36 @@ class ManagedProcess:
             If it dies or does not answer in time, with the end of its log.
         """
         deadline = time.monotonic() + timeout_s
-        while not ready():
+        while True:
+            # Dead first: something else may still answer for it.
             if self.find() is None:
                 msg = f"{self.name} stopped while it was starting.\n{self.log_tail()}"
                 raise StackError(msg)
+            if ready():
+                return
             if time.monotonic() > deadline:
                 msg = f"{self.name} does not answer after {timeout_s:.0f} s.\n{self.log_tail()}"
                 raise StackError(msg)
             time.sleep(_POLL_S)
 
     def stop(self, timeout_s: float, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to stop, then make it and everything it started."""
+        """Ask it to stop, then make it and everything it started; the same after a crash."""
         process = self.find()
         if process is not None:
             family = [process, *_children(process)]
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, how)
+            _signal(process, how)
             _reap([process], timeout_s)
-            for member in family:
-                _signal(member, signal.SIGTERM)
-            _end(family)
+            end(family)
+        self._end_family()
         self.pid_file.unlink(missing_ok=True)
+
+    @property
+    def _mark(self) -> str:
+        return f"{self.stack_id}/{self.name}"
+
+    def _end_family(self) -> None:
+        if self.stack_id:
+            end(find_all(lambda process: process.environ().get(_MARK) == self._mark))
 
     def log_tail(self) -> str:
         """Return the log's last lines and where the rest is."""
@@ -116,17 +134,23 @@ class ManagedProcess:
         return "\n".join([*(f"  {line}" for line in lines), f"The whole log: {self.log_file}"])
 
 
-def end_strays(stack_id: str) -> int:
-    """End every process that still carries a stack's mark, and return how many there were."""
-    strays = []
+def find_all(chosen: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """Return the processes a condition chooses; those we may not look into are not ours."""
+    found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(STACK_VARIABLE) == stack_id:
-                strays.append(process)
-    for process in strays:
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and chosen(process):
+                found.append(process)
+    return found
+
+
+def end(processes: Sequence[psutil.Process], timeout_s: float = 3.0) -> None:
+    """Ask processes to stop, and kill those that have not after a while."""
+    for process in processes:
         _signal(process, signal.SIGTERM)
-    _end(strays)
-    return len(strays)
+    for process in _reap(processes, timeout_s):
+        _signal(process, signal.SIGKILL)
+    _reap(processes, timeout_s)
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -141,13 +165,7 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def _reap(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+def _reap(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
     """Wait for processes to end and return those that have not; our own children are taken off the table."""
-    _gone, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    _gone, alive = psutil.wait_procs(list(processes), timeout=timeout_s)
     return list(alive)
-
-
-def _end(processes: list[psutil.Process], timeout_s: float = 3.0) -> None:
-    for process in _reap(processes, timeout_s):
-        _signal(process, signal.SIGKILL)
-    _reap(processes, timeout_s)

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from heartwave_tasks.local.ports import LOOPBACK
 from heartwave_tasks.local.processes import ManagedProcess, StackError
+from heartwave_tasks.local.secret_files import write_secret
 from heartwave_tasks.stores.objects import s3_client
 
 if TYPE_CHECKING:
@@ -71,13 +72,16 @@ class SeaweedServer:
             data = self.directory / "data"
             data.mkdir(parents=True, exist_ok=True)
             identities = self.directory / "identities.json"
-            identities.touch(0o600)
-            identities.write_text(json.dumps({"identities": [identity.document() for identity in self.identities]}))
+            documents = [identity.document() for identity in self.identities]
+            write_secret(identities, json.dumps({"identities": documents}))
             command = [
-                *(_binary(), "mini", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+                *(_binary(), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
                 *(f"-{name}={port}" for name, port in self.ports.items()),
                 *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
                 *("-master.telemetry=false", f"-s3.config={identities}"),
+                # In /tmp, where they lie by default, another user's leftover could block them. Relative to the
+                # working directory: a socket's whole path may have 107 characters at most.
+                *("-filer.localSocket=filer.sock", "-s3.localSocket=s3.sock"),
             ]
             self.process.start(command, environment, cwd=self.directory)
         client = s3_client(administrator)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,13 +20,14 @@ from heartwave_tasks.local import ports
 from heartwave_tasks.local.airflow import COMPONENTS, USERS, AirflowConfig
 from heartwave_tasks.local.mlflow import MlflowServer
 from heartwave_tasks.local.postgres import PostgresServer
-from heartwave_tasks.local.processes import STACK_VARIABLE, ManagedProcess, StackError, end_strays
+from heartwave_tasks.local.processes import ManagedProcess, StackError
 from heartwave_tasks.local.seaweedfs import PORTS, Identity, SeaweedServer
+from heartwave_tasks.local.secret_files import write_secret
 from heartwave_tasks.local.state import StackState, load, load_or_create
 from heartwave_tasks.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from heartwave_tasks.settings import Settings
@@ -30,7 +35,13 @@ if TYPE_CHECKING:
 __all__ = ["ComponentStatus", "Stack", "StackError"]
 
 _DATABASE: Final = "heartwave"
-_FOREIGN: Final = ("AIRFLOW", "MLFLOW", "HEARTWAVE", "AWS_", "PG", "PYTHONDONTWRITEBYTECODE")
+_SERVERS: Final = ("postgres", "s3", "mlflow", *(f"airflow-{name}" for name in COMPONENTS))
+_TUNING: Final = (
+    "model_name", "shard_beats", "shard_recordings", "retention_months", "max_header_bytes", "max_leads", "max_samples",
+    "max_object_bytes",
+)  # fmt: skip
+"""Settings that tasks take over from the shell that starts the stack."""
+_FOREIGN: Final = ("AIRFLOW", "MLFLOW", "HEARTWAVE", "AWS_", "PG", "PYTHON")
 """Environment variables that are not handed on: they would change servers that are none of their business."""
 
 
@@ -47,12 +58,24 @@ class ComponentStatus:
 
 
 class Stack:
-    """The embedded servers whose state lies in ``settings.home``."""
+    """The embedded servers whose state lies in ``settings.home``.
 
-    def __init__(self, settings: Settings, *, dags_folder: Path | None = None) -> None:
+    Parameters
+    ----------
+    settings
+        Where its home is, and how its buckets are called.
+    dags_folder
+        What Airflow runs; the project's own DAGs by default.
+    usual_ports
+        Whether a new stack takes 8080, 5000, 8333 and 5433 where they are free. Stacks that start at the same time,
+        as in tests, do better with any ports.
+    """
+
+    def __init__(self, settings: Settings, *, dags_folder: Path | None = None, usual_ports: bool = True) -> None:
         self._settings = settings
         self._home = settings.home.resolve()
         self._dags_folder = dags_folder or PROJECT_ROOT / "dags"
+        self._usual_ports = usual_ports
 
     @property
     def credentials_file(self) -> Path:
@@ -77,51 +100,63 @@ class Stack:
         def tell(what: str) -> None:
             progress(f"{time.monotonic() - begun:5.1f} s  {what}")
 
-        fresh = load(self._home) is None
-        state = self._state
-        # Others may pass through: PostgreSQL runs as another user when we are root. Secrets are files of mode 0600.
-        self._home.chmod(0o711)
-        if fresh:
-            tell(f"new stack in {self._home}")
-        self._check_ports(state)
-        self._write_environment()
-        with ThreadPoolExecutor() as pool:
-            stores = [pool.submit(self._start_postgres), pool.submit(self._start_s3)]
-            for started in stores:
-                started.result()
-            tell("PostgreSQL and S3 answer")
-            self._initialise_databases()
-            self._mlflow.launch(self._environment)
-            tell("databases, roles and buckets are there")
-            airflow_environment = self.airflow_environment()
-            self._airflow.prepare(airflow_environment)
+        with self._alone(tell):
+            if load(self._home) is None:
+                tell(f"new stack in {self._home}")
+            self._end_crashed(tell)
+            self._check_ports(self._state)
+            write_secret(self.credentials_file, self._credentials())
+            with ThreadPoolExecutor() as pool:
+                s3 = pool.submit(self._start_s3)
+                self._postgres.start(self._environment)
+                tell("PostgreSQL answers")
+                migrated = pool.submit(self._prepare_airflow)
+                self._initialise_databases()
+                tell("databases and roles are there")
+                self._mlflow.launch(self._environment)
+                s3.result()
+                tell("S3 answers, buckets are there")
+                migrated.result()
             tell("Airflow's database is migrated")
+            environment = self.airflow_environment()
             processes = {component: self._process(f"airflow-{component}") for component in COMPONENTS}
             for component, process in processes.items():
-                self._airflow.launch(component, process, airflow_environment)
+                self._airflow.launch(component, process, environment)
             self._mlflow.wait()
             tell("MLflow is healthy")
             self._airflow.wait(processes)
-        tell("Airflow is healthy")
+            tell("Airflow is healthy")
 
     def down(self, progress: Callable[[str], None]) -> None:
         """Stop everything, Airflow first; leaves no process behind."""
-        state = load(self._home)
-        if state is None:
+        if load(self._home) is None:
             progress("There is no stack to stop.")
             return
-        order = ["scheduler", "dag-processor", "triggerer", "api-server"]
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: self._process(f"airflow-{name}").stop(8), order))
-        progress("Airflow has stopped")
-        self._process("mlflow").stop(5)
-        progress("MLflow has stopped")
-        self._seaweed.stop()
-        self._postgres.stop()
-        progress("S3 and PostgreSQL have stopped")
-        strays = end_strays(state.stack_id)
-        if strays:
-            progress(f"{strays} processes left behind were ended")
+        with self._alone(progress):
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda name: self._process(f"airflow-{name}").stop(8), COMPONENTS))
+            progress("Airflow has stopped")
+            self._process("mlflow").stop(5)
+            progress("MLflow has stopped")
+            self._seaweed.stop()
+            self._postgres.stop()
+            progress("S3 and PostgreSQL have stopped")
+
+    def remove(self, progress: Callable[[str], None]) -> None:
+        """Stop everything and delete its data, passwords and logs."""
+        if load(self._home) is None:
+            progress("There is no stack to delete.")
+            return
+        self.down(progress)
+        self._postgres.remove()
+        # By name: whoever made their own directory the stack's home keeps what else is in it.
+        for name in ("data", "airflow", "logs", "run"):
+            shutil.rmtree(self._home / name, ignore_errors=True)
+        for name in ("env", "stack.json"):
+            (self._home / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._home.rmdir()
+        progress(f"{self._home} is deleted")
 
     def status(self) -> list[ComponentStatus]:
         """Tell how every server is doing."""
@@ -152,27 +187,33 @@ class Stack:
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment Airflow and its tasks run in: every HEARTWAVE_* variable but the superuser's."""
         ours = {name: value for name, value in self._variables().items() if "ADMIN" not in name}
+        told = {name: getattr(self._settings, name) for name in _TUNING if name in self._settings.model_fields_set}
         return {
             **self._environment,
             **self._airflow.environment(),
             **ours,
+            **{f"HEARTWAVE_{name.upper()}": str(value) for name, value in told.items()},
             "PYTHONPATH": str(PROJECT_ROOT),
             "OMP_NUM_THREADS": str(os.cpu_count() or 2),
-            "MLFLOW_DISABLE_TELEMETRY": "true",
             "TF_CPP_MIN_LOG_LEVEL": "2",
-            # A client that asks the network for credentials or proxies would only wait.
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": f"{ports.LOOPBACK},localhost",
         }
 
     @cached_property
     def _state(self) -> StackState:
-        return load_or_create(self._home)
+        return load_or_create(self._home, usual_ports=self._usual_ports)
 
     @cached_property
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        return {**kept, STACK_VARIABLE: self._state.stack_id, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        # A proxy, or a search of the network for credentials, has no part in what never leaves the machine.
+        exempt = ",".join(filter(None, (ports.LOOPBACK, "localhost", kept.get("no_proxy", kept.get("NO_PROXY", "")))))
+        return {
+            **kept,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": exempt,
+            "no_proxy": exempt,
+        }
 
     @cached_property
     def _postgres(self) -> PostgresServer:
@@ -217,6 +258,8 @@ class Stack:
         secrets = self._state.secrets
         return AirflowConfig(
             home=self._home / "airflow",
+            migrated=self._home / "data" / "airflow-migrated",
+            logs=self._home / "logs" / "airflow",
             port=self._state.ports["airflow"],
             database_url=self._postgres.url("airflow", secrets["airflow_database"], "airflow"),
             dags_folder=self._dags_folder,
@@ -230,13 +273,51 @@ class Stack:
         return f"http://{ports.LOOPBACK}:{self._state.ports['s3.port']}"
 
     def _process(self, name: str) -> ManagedProcess:
-        return ManagedProcess(name, self._home / "run" / f"{name}.json", self._home / "logs" / f"{name}.log")
+        state = load(self._home)
+        return ManagedProcess(
+            name,
+            self._home / "run" / f"{name}.json",
+            self._home / "logs" / f"{name}.log",
+            state.stack_id if state else "",
+        )
 
-    def _start_postgres(self) -> None:
-        self._postgres.start(self._environment)
+    @contextmanager
+    def _alone(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Make the stack's directories, and keep a second `up` or `down` waiting."""
+        # As root, PostgreSQL runs as a user who must pass through to its data.
+        passable = 0o711 if os.geteuid() == 0 else 0o700
+        for name in ("", "data", "data/s3", "data/mlflow", "airflow", "logs", "run"):
+            (self._home / name).mkdir(parents=True, exist_ok=True)
+            (self._home / name).chmod(passable if name in {"", "data"} else 0o700)
+        with (self._home / "run" / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell("another command starts or stops this stack: waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _end_crashed(self, tell: Callable[[str], None]) -> None:
+        for name in _SERVERS:
+            process = self._process(name)
+            if process.crashed:
+                tell(f"{name} had crashed and starts again")
+                if name == "postgres":
+                    self._postgres.stop()
+                else:
+                    process.stop(0)
 
     def _start_s3(self) -> None:
+        from heartwave_tasks.stores.objects import create_buckets  # noqa: PLC0415 - boto3 takes half a second
+
         self._seaweed.start(self._environment, self._administrator)
+        create_buckets(self._administrator)
+
+    def _prepare_airflow(self) -> None:
+        from heartwave_tasks.stores.database import create_database  # noqa: PLC0415 - SQLAlchemy takes a second
+
+        create_database(self._postgres.url(), self._airflow.database_url)
+        self._airflow.prepare(self.airflow_environment())
 
     @property
     def _administrator(self) -> Settings:
@@ -251,15 +332,14 @@ class Stack:
         )
 
     def _initialise_databases(self) -> None:
-        # Alembic and SQLAlchemy take a second to import; `status` and `down` do without.
-        from heartwave_tasks.stores.database import create_database, initialise_database  # noqa: PLC0415
-        from heartwave_tasks.stores.objects import create_buckets  # noqa: PLC0415
+        from heartwave_tasks.stores.database import (  # noqa: PLC0415 - `status` and `down` do without SQLAlchemy
+            create_database,
+            initialise_database,
+        )
 
         admin = self._postgres.url()
-        create_database(admin, self._airflow.database_url)
         create_database(admin, self._mlflow.database_url)
         initialise_database(admin, *(self._role_url(role) for role in ("owner", "writer", "reader")))
-        create_buckets(self._administrator)
 
     def _role_url(self, role: str) -> str:
         return self._postgres.url(f"heartwave_{role}", self._state.secrets[role], _DATABASE)
@@ -285,34 +365,31 @@ class Stack:
             "HEARTWAVE_AIRFLOW_PASSWORD": self._state.secrets["airflow_admin"],
         }
 
-    def _write_environment(self) -> None:
-        file = self.credentials_file
-        file.touch(0o600)
-        file.chmod(0o600)
+    def _credentials(self) -> str:
         others = "".join(
             f"# Airflow user {user}: {self._state.secrets[f'airflow_{user}']}\n" for user in USERS if user != "admin"
         )
-        file.write_text("".join(f"{name}={value}\n" for name, value in self._variables().items()) + others)
+        return "".join(f"{name}={value}\n" for name, value in self._variables().items()) + others
 
     def _check_ports(self, state: StackState) -> None:
         """Find out before anything starts whether a stranger sits on one of our ports."""
         owners = {"postgres": "postgres", "mlflow": "mlflow", "airflow": "airflow-api-server"}
         for name, port in state.ports.items():
-            if self._process(owners.get(name, "s3")).find() is None and ports.answers(port):
+            if self._process(owners.get(name, "s3")).find() is None and not ports.is_free(port):
                 msg = (
-                    f"Port {port} ({name}) is taken by another program. Stop that, or delete "
-                    f"{self._home / 'stack.json'} to choose other ports and passwords (and {self._home / 'data'} "
-                    "with it: the passwords are in there)."
+                    f"Port {port} ({name}) is taken by another program. Stop that program, or stop this stack "
+                    f"(`heartwave down`), put another number in {self._home / 'stack.json'}, and start it again."
                 )
                 raise StackError(msg)
 
 
 def _memory(process: psutil.Process) -> int | None:
-    """Resident memory of a process and all it started."""
+    """Memory of a process and all it started, in bytes; what they share counts once (Linux's PSS)."""
     total = 0
     try:
         for member in (process, *process.children(recursive=True)):
-            total += member.memory_info().rss
-    except psutil.Error:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += member.memory_full_info().pss
+    except (psutil.Error, AttributeError):
         return None
     return total

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from heartwave_tasks.local import ports
 from heartwave_tasks.local.airflow import USERS
 from heartwave_tasks.local.seaweedfs import PORTS
+from heartwave_tasks.local.secret_files import write_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,19 +38,18 @@ def load(home: Path) -> StackState | None:
     return StackState(**json.loads(file.read_text())) if file.exists() else None
 
 
-def load_or_create(home: Path) -> StackState:
-    """Read a stack's state; the first time choose free ports and generate passwords."""
+def load_or_create(home: Path, *, usual_ports: bool = True) -> StackState:
+    """Read a stack's state; the first time choose free ports (the usual ones if possible) and generate passwords."""
     known = load(home)
     if known is not None:
         return known
     home.mkdir(parents=True, exist_ok=True)
-    wanted = {**_PREFERRED_PORTS, **{name: None for name in PORTS if name not in _PREFERRED_PORTS}}
+    usual = _PREFERRED_PORTS if usual_ports else {}
+    wanted = {name: usual.get(name) for name in (*_PREFERRED_PORTS, *PORTS)}
     generated = {name: secrets.token_hex(20) for name in _SECRETS}
     generated["fernet"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     state = StackState(secrets.token_hex(8), ports.choose(wanted), generated)
-    file = _file(home)
-    file.touch(0o600)
-    file.write_text(json.dumps(asdict(state), indent=1))
+    write_secret(_file(home), json.dumps(asdict(state), indent=1))
     return state
 
 

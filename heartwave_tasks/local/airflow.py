@@ -105,7 +105,6 @@ class AirflowConfig:
             # A killed task is noticed after a minute instead of five, and tried again.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
         }
 
     def prepare(self, environment: Mapping[str, str]) -> None:

@@ -135,12 +135,13 @@ class Stack:
         with self._alone(progress):
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda name: self._process(f"airflow-{name}").stop(8), COMPONENTS))
-            progress("Airflow has stopped")
-            self._process("mlflow").stop(5)
-            progress("MLflow has stopped")
-            self._seaweed.stop()
+                progress("Airflow has stopped")
+                mlflow, s3 = pool.submit(self._process("mlflow").stop, 5), pool.submit(self._seaweed.stop)
+                mlflow.result()
+                s3.result()
+            progress("MLflow and S3 have stopped")
             self._postgres.stop()
-            progress("S3 and PostgreSQL have stopped")
+            progress("PostgreSQL has stopped")
 
     def remove(self, progress: Callable[[str], None]) -> None:
         """Stop everything and delete its data, passwords and logs."""

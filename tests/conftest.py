@@ -21,7 +21,7 @@ def mitdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
         unpacked = tmp_path_factory.mktemp("mitdb")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                archive.extractall(unpacked)  # noqa: S202 - the tester's own archive
+                archive.extractall(unpacked)
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(unpacked, filter="data")

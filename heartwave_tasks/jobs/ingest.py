@@ -146,7 +146,7 @@ def _read(settings: Settings, client: S3Client, listing: Listing) -> tuple[Recor
         return read_record(Path(directory), listing.recording_id, settings), content_sha256(hashes)
 
 
-def _publish(  # noqa: PLR0913 - the one place where all that is known of a recording comes together
+def _publish(
     settings: Settings,
     client: S3Client,
     store: PredictionStore,

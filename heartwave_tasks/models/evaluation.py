@@ -292,7 +292,7 @@ class Evaluation:
         )
 
 
-def evaluate(  # noqa: PLR0913 - columns of one table, each needed
+def evaluate(
     *,
     protocol: str,
     scheme: str,

@@ -105,7 +105,7 @@ def to_json(evaluation: Evaluation) -> str:
     document = _Document(
         format=FORMAT,
         protocol=evaluation.protocol,
-        scheme=evaluation.scheme,  # type: ignore[arg-type]  # checked by the model
+        scheme=evaluation.scheme,  # checked by the model
         classes=CLASSES,
         recordings=tuple(
             _Recording(recording_id=name, patient=patient, rows_sha256=digest, confusion=confusion.tolist())

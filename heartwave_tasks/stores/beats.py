@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +92,8 @@ def to_parquet(beats: Beats, content_sha256: str) -> bytes:
         use_dictionary=["recording_id", "symbol", "reference"],
         store_schema=True,
     )
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def to_arrow(beats: Beats) -> pa.Table:
@@ -186,10 +187,11 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def _matrix(column: pa.FixedSizeListArray, n: int) -> NDArray[np.generic]:
+def _matrix(column: pa.FixedSizeListArray, n: int) -> NDArray[Any]:
     width = column.type.list_size
     values = column.values.slice(column.offset * width, n * width)
-    return values.to_numpy(zero_copy_only=False).reshape(n, width)
+    matrix: NDArray[Any] = values.to_numpy(zero_copy_only=False).reshape(n, width)
+    return matrix
 
 
 def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
@@ -202,4 +204,5 @@ def _class_indices(table: pa.Table) -> NDArray[np.int8]:
     column = _column(table, "reference")
     places = [CLASSES.index(name) for name in column.dictionary.to_pylist()]
     known = column.indices.fill_null(len(places)).to_numpy()
-    return np.array([*places, NO_CLASS], dtype=np.int8)[known]
+    classes: NDArray[np.int8] = np.array([*places, NO_CLASS], dtype=np.int8)[known]
+    return classes

@@ -91,7 +91,8 @@ class LabelBatch:
         rr_next_s: (n,) float32, seconds; NaN where there is no next beat.
         reference_ids: (n,) int, index into `CLASSES`; `NO_CLASS` where not annotated.
 
-    Raises:
+    Raises
+    ------
         ValueError: when lengths disagree or a value cannot be a label's; nothing of the sort reaches the database.
 
     """

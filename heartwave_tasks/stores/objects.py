@@ -74,7 +74,8 @@ def list_objects(client: S3Client, bucket: str, prefix: str = "") -> Iterator[St
 
 def get_object(client: S3Client, bucket: str, key: str) -> bytes:
     """Read one object whole."""
-    return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return content
 
 
 def exists(client: S3Client, bucket: str, key: str) -> bool:

@@ -20,7 +20,7 @@ Row = TypeVar("Row")
 _MAX_TEXT = 2_000
 
 
-def values(row: Any) -> dict[str, Any]:  # noqa: ANN401  any of the frozen rows
+def values(row: Any) -> dict[str, Any]:
     """Return a row's columns as psycopg2 takes them: plain numbers, None for NaN, ``class`` for ``beat_class``."""
     columns = {}
     for field in fields(row):

@@ -30,7 +30,7 @@ MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6, "v": 1e3}
 """Factor to mV of the units signals come in."""
 
 _RECORD_LINE: Final = re.compile(
-    r"(?P<name>[^\s/]+)(?P<segments>/\d+)?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
+    r"(?P<name>\S+?)(?P<segments>/\d+)?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
 )
 _REPAIR: Final = "Export the record again from its source and upload all of its files."
 _HIGHEST_FREQUENCY: Final = 100_000.0
@@ -154,9 +154,15 @@ def _check_files(directory: Path, recording_id: str, header: wfdb.Record, claim:
 
 
 def _check_checksums(recording_id: str, stored: wfdb.Record) -> None:
-    """Compare each signal's 16-bit sum with the header's; a header without checksums is believed."""
+    """Compare each signal's 16-bit sum with the header's; only a header without any checksum is believed."""
+    written_sums = stored.checksum or ()
+    if None in written_sums and any(written is not None for written in written_sums):
+        reason = (
+            f"{recording_id}: the header has a checksum for some signals and none, or an unreadable one, for others."
+        )
+        raise RecordingProblem("bad_header", reason, _REPAIR)
     found = stored.d_signal.astype(np.int64).sum(axis=0)
-    for lead, (actual, written) in enumerate(zip(found.tolist(), stored.checksum or (), strict=False)):
+    for lead, (actual, written) in enumerate(zip(found.tolist(), written_sums, strict=False)):
         if written is not None and (actual - int(written)) % 65_536:
             reason = (
                 f"{recording_id}: signal {lead} ({stored.sig_name[lead]}) is damaged: its checksum is "
@@ -167,7 +173,7 @@ def _check_checksums(recording_id: str, stored: wfdb.Record) -> None:
 
 def _to_millivolts(recording_id: str, stored: wfdb.Record) -> NDArray[np.float32]:
     """Physical signals float32 (n_samples, n_leads) in mV; WFDB's "no sample" value becomes NaN."""
-    signals = stored.dac(return_res=32)
+    signals: NDArray[np.float32] = stored.dac(return_res=32)
     for lead, unit in enumerate(stored.units):
         factor = MILLIVOLTS.get(str(unit).strip().lower())
         if factor is None:
@@ -181,7 +187,7 @@ def _to_millivolts(recording_id: str, stored: wfdb.Record) -> NDArray[np.float32
 def _read_annotations(
     directory: Path, recording_id: str, record: str, claim: _Claim
 ) -> tuple[NDArray[np.int64], NDArray[np.str_]] | None:
-    """Samples and symbols of the reference annotations, None where there are none."""
+    """Read samples and symbols of the reference annotations, None where there are none."""
     path = directory / f"{record}.atr"
     if not path.is_file():
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from heartwave_tasks.stores.predictions import ClassEvaluation, EvaluationRows, 
 from tests.integration.planting import labels_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.conftest import DatabaseUrls
     from tests.integration.planting import Planter
 

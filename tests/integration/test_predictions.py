@@ -180,7 +180,7 @@ def test_labelling_again_changes_nothing(plant: Planter) -> None:
     assert before[0] == 300
 
 
-def _save_in_process(url: str, revision_id: int, model_version_id: int, barrier: Any, results: Any) -> None:  # noqa: ANN401
+def _save_in_process(url: str, revision_id: int, model_version_id: int, barrier: Any, results: Any) -> None:
     with PredictionStore(url) as store:
         store.ensure_partition(datetime.now(UTC).date())
         labels = random_labels(20_000)
@@ -219,7 +219,7 @@ class HeldLabels(LabelBatch):
         yield last
 
 
-def held(labels: LabelBatch, sending: Any, released: Any) -> HeldLabels:  # noqa: ANN401  threading's or multiprocessing's
+def held(labels: LabelBatch, sending: Any, released: Any) -> HeldLabels:
     """Return the same labels, held."""
     batch = HeldLabels(**{field.name: getattr(labels, field.name) for field in dataclasses.fields(labels)})
     object.__setattr__(batch, "sending", sending)
@@ -301,7 +301,7 @@ def test_a_backend_killed_in_mid_copy_is_retried(plant: Planter, database: Datab
     assert plant.store.fetch_labels(revision_id, model_version_id).sha256() == labels.sha256()
 
 
-def _save_until_killed(url: str, revision_id: int, model_version_id: int, sending: Any, released: Any) -> None:  # noqa: ANN401
+def _save_until_killed(url: str, revision_id: int, model_version_id: int, sending: Any, released: Any) -> None:
     with PredictionStore(url) as store:
         store.save_labels(scoring_row(revision_id, model_version_id), held(random_labels(20_000), sending, released))
 

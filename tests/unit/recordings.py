@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FREQUENCY = 360.0
 
 
-def draw_recording(  # noqa: PLR0913 - each one varies in some test
+def draw_recording(
     symbols: str = "NNNNANNNVNNN" * 10,
     *,
     seed: int = 0,

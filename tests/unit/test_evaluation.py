@@ -1,3 +1,5 @@
+"""Figures of an evaluation agree with hand calculation and scikit-learn, and survive being written down."""
+
 from __future__ import annotations
 
 import json

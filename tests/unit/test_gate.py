@@ -1,3 +1,5 @@
+"""The gate promotes what is better and harms no class, and says why."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

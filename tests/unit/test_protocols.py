@@ -1,3 +1,5 @@
+"""Protocols share no patient, hide what is tested, and say what they lack."""
+
 from __future__ import annotations
 
 import os
@@ -331,7 +333,7 @@ def test_mit_bih_is_split_as_in_the_literature() -> None:
 
 
 def _mit_bih(directory: Path) -> Beats:
-    import wfdb  # noqa: PLC0415 - a second that is only spent with the real database
+    import wfdb
 
     parts = []
     for name in mitbih.RECORDS:

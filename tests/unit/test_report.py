@@ -1,3 +1,5 @@
+"""The report says the whole truth on one page that loads nothing and runs nothing."""
+
 from __future__ import annotations
 
 import re

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ import wfdb
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.recordings import RecordingProblem
 from heartwave_tasks.stores.wfdb_records import read_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 N_SAMPLES = 3_600
 
@@ -79,6 +82,13 @@ def test_refuses_a_flipped_byte(record: Path) -> None:
     (record / "r1.dat").write_bytes(content)
 
     assert refusal(record).code == "checksum"
+
+
+def test_refuses_a_checksum_that_cannot_be_read(record: Path) -> None:
+    """A damaged header line must not switch the check off."""
+    edit_header(record, r"^(r1\.dat 212 200\S* \d+ 0 )-?\d+ ", r"\1x ")
+
+    assert refusal(record).code == "bad_header"
 
 
 def test_refuses_a_truncated_file(record: Path) -> None:

@@ -1,0 +1,94 @@
+"""The whole stack, started once for all system tests, with a handful of recordings in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from rich.console import Console
+
+from heartwave_tasks.airflow_api import AirflowClient
+from heartwave_tasks.cli import running
+from heartwave_tasks.local.stack import Stack
+from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.synthetic import write_recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RECORDS = ("106", "119", "208", "209", "200", "213", "222", "232")
+"""Of DS1 and DS2, with every class but Q."""
+
+TIMEOUT_S = 420.0
+
+
+@dataclass(frozen=True)
+class System:
+    """A running stack, and what tests ask of it."""
+
+    stack: Stack
+    settings: Settings
+    client: AirflowClient
+
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Trigger a DAG, wait until its run has ended well, and return the run's id."""
+        self.client.wait_for_dag(dag_id, 120)
+        self.client.unpause(dag_id)
+        run_id = self.client.trigger(dag_id, conf or {})
+        self.wait(dag_id, run_id)
+        return run_id
+
+    def wait(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run has ended well; fails with the failing task's error."""
+        running.follow(self.client, dag_id, run_id, timeout_s=TIMEOUT_S, console=Console(quiet=True))
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask as the analyst."""
+        assert self.settings.reader_database_url is not None
+        connection = psycopg2.connect(self.settings.reader_database_url.get_secret_value())
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put an object into the recordings bucket."""
+        client = s3_client(self.settings)
+        client.put_object(Bucket=self.settings.recordings_bucket, Key=key, Body=content)
+
+
+@pytest.fixture(scope="session")
+def record_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a handful of real records, or of synthetic ones where MIT-BIH is not given."""
+    directory = tmp_path_factory.mktemp("records")
+    if not os.environ.get("HEARTWAVE_MITDB"):
+        write_recordings(directory, count=8, duration_s=300, seed=1)
+        return directory
+    mitdb: Path = request.getfixturevalue("mitdb")
+    for record in RECORDS:
+        for file in mitdb.glob(f"{record}.*"):
+            shutil.copy(file, directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Start a stack of its own, with ports and passwords of its own."""
+    home = tmp_path_factory.mktemp("heartwave")
+    stack = Stack(Settings(home=home))
+    lines: list[str] = []
+    try:
+        stack.up(lines.append)
+        settings = Settings(home=home, _env_file=stack.credentials_file)  # type: ignore[call-arg]
+        with AirflowClient.from_settings(settings) as client:
+            yield System(stack, settings, client)
+    finally:
+        stack.down(lines.append)

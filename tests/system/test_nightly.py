@@ -1,0 +1,217 @@
+"""A night from end to end, by the real scheduler: recordings in S3 become labels in Postgres, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from heartwave_tasks.stores.upload import upload_recordings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.conftest import System
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+SOURCE = "mitdb" if os.environ.get("HEARTWAVE_MITDB") else "synthetic"
+
+PROTOCOLS = {"patient_folds", "random_beats", "inter_patient"} if SOURCE == "mitdb" else {"patient_folds"}
+"""Those that these recordings allow."""
+
+TASK_RUNNER = re.compile(r"airflow worker -- [0-9a-f-]{36}")
+"""Title Airflow gives to the process that runs one task."""
+
+
+@pytest.fixture(scope="module")
+def ingested(system: System, record_files: Path) -> set[str]:
+    """Good recordings and bad ones, taken in by one run; the ids of the good ones."""
+    upload_recordings(system.settings, record_files, SOURCE, lambda _progress: None)
+    name = next(iter(sorted(record_files.glob("*.hea")))).stem
+    parts = {suffix: (record_files / f"{name}.{suffix}").read_bytes() for suffix in ("hea", "dat", "atr")}
+
+    def put(record: str, hea: bytes, dat: bytes | None) -> None:
+        header = _rename(hea, name, record)
+        system.put(f"bad/{record}.hea", header)
+        if dat is not None:
+            system.put(f"bad/{record}.dat", dat)
+
+    flipped = bytearray(parts["dat"])
+    flipped[5_000] ^= 0x04
+    put("flipped", parts["hea"], bytes(flipped))
+    put("truncated", parts["hea"], parts["dat"][: len(parts["dat"]) // 3])
+    put("lonely", parts["hea"], None)
+    first, rest = parts["hea"].split(b"\n", 1)
+    claims = first.split()
+    claims[3] = b"1000000000000"
+    put("endless", b" ".join(claims) + b"\n" + rest, parts["dat"])
+    system.put("bad/escaping.hea", _rename(parts["hea"], name, "../../x"))
+    system.run("ingest_recordings")
+    return {f"{SOURCE}/{file.stem}" for file in record_files.glob("*.hea")}
+
+
+@pytest.fixture(scope="module")
+def labelled(system: System, ingested: set[str]) -> set[str]:
+    """The same recordings, after a retraining and a scoring."""
+    system.run("retrain_models", {})
+    system.run("score_recordings")
+    return ingested
+
+
+def test_dags_load(system: System) -> None:
+    """Every DAG file imports without an error."""
+    assert system.client.import_problems() == []
+
+
+def test_good_recordings_become_beats(system: System, ingested: set[str]) -> None:
+    """All good recordings are in the lake, with windows that are beats or signal marks."""
+    rows = system.ask("SELECT recording_id, n_windows, n_beats, n_marks FROM current_recordings")
+
+    assert {row[0] for row in rows} == ingested
+    assert all(windows == beats + marks and beats > 0 for _, windows, beats, marks in rows)
+
+
+def test_bad_recordings_are_quarantined(system: System, ingested: set[str]) -> None:
+    """Each bad recording has a reason and a remedy, and stopped nothing."""
+    rows = system.ask("SELECT recording_id, code, reason, remedy FROM current_quarantine")
+
+    assert ingested
+    assert {recording_id: code for recording_id, code, _, _ in rows} == {
+        "bad/flipped": "checksum",
+        "bad/truncated": "truncated",
+        "bad/lonely": "incomplete",
+        "bad/endless": "too_large",
+        "bad/escaping": "unsafe_name",
+    }
+    assert all(reason and remedy for _, _, reason, remedy in rows)
+
+
+def test_ingesting_again_does_nothing(system: System, ingested: set[str]) -> None:
+    """What is known, good or bad, is not looked at again."""
+    before = system.ask("SELECT recording_id, revision_id, ingested_at FROM current_recordings ORDER BY 1")
+
+    system.run("ingest_recordings")
+
+    assert ingested
+    assert system.ask("SELECT recording_id, revision_id, ingested_at FROM current_recordings ORDER BY 1") == before
+
+
+def test_one_label_per_beat(system: System, labelled: set[str]) -> None:
+    """Every beat of every good recording has exactly one label by the champion, with probabilities that add up."""
+    rows = system.ask(
+        """
+        SELECT recording_id, count(*), count(DISTINCT r_peak_sample), max(abs(p_n + p_s + p_v + p_f + p_q - 1))
+        FROM current_labels GROUP BY recording_id
+        """
+    )
+    beats = dict(system.ask("SELECT recording_id, n_beats FROM current_recordings"))
+
+    assert {recording_id: n for recording_id, n, _, _ in rows} == beats
+    assert set(beats) == labelled
+    assert all(n == distinct for _, n, distinct, _ in rows)
+    assert all(error < 1e-4 for _, _, _, error in rows)
+
+
+def test_model_is_registered_with_its_figures(system: System, labelled: set[str]) -> None:
+    """The champion has figures on patients it has not seen, and finds most ventricular beats."""
+    rows = system.ask("SELECT protocol, accuracy FROM model_leaderboard")
+
+    assert labelled
+    assert {protocol for protocol, _ in rows} == PROTOCOLS
+    assert all(0.5 < accuracy <= 1 for _, accuracy in rows)
+
+
+def test_scoring_again_changes_nothing(system: System, labelled: set[str]) -> None:
+    """Repeating a run, and running two at once, leaves the labels as they are, row for row."""
+    before = system.ask("SELECT n_labels, digest FROM label_digest")
+
+    runs = [system.client.trigger("score_recordings", {}) for _ in range(2)]
+    for run_id in runs:
+        system.wait("score_recordings", run_id)
+
+    assert labelled
+    assert system.ask("SELECT n_labels, digest FROM label_digest") == before
+
+
+def test_new_content_under_an_old_name_is_a_new_revision(
+    system: System, labelled: set[str], record_files: Path
+) -> None:
+    """A replaced recording is ingested and labelled again; the old revision's labels stay in the ledger."""
+    recording_id = min(labelled)
+    record = recording_id.rpartition("/")[2]
+    before = system.ask(f"SELECT revision_id FROM current_recordings WHERE recording_id = '{recording_id}'")
+    header = (record_files / f"{record}.hea").read_bytes()
+
+    system.put(f"{recording_id}.hea", header + b"# seen again\n")
+    system.run("ingest_recordings")
+    system.run("score_recordings")
+
+    after = system.ask(f"SELECT revision_id FROM current_recordings WHERE recording_id = '{recording_id}'")
+    assert after != before
+    labels = system.ask(f"SELECT DISTINCT revision_id FROM current_labels WHERE recording_id = '{recording_id}'")
+    assert labels == after
+
+
+def test_killed_scoring_task_leaves_the_labels_of_an_undisturbed_run(
+    system: System, labelled: set[str], record_files: Path
+) -> None:
+    """SIGKILL of a running task: Airflow tries again, and every beat has its one label, as before."""
+    labels = "SELECT recording_id, r_peak_sample, class, confidence FROM current_labels ORDER BY 1, 2"
+    undisturbed = system.ask(labels)
+    for recording_id in labelled:
+        header = (record_files / f"{recording_id.rpartition('/')[2]}.hea").read_bytes()
+        system.put(f"{recording_id}.hea", header + b"# and again\n")
+    system.run("ingest_recordings")
+    assert system.ask("SELECT count(*) FROM current_labels") == [(0,)]
+    run_id = system.client.trigger("score_recordings", {})
+
+    killed = _kill_task_runner(system, "score_recordings", run_id, "label")
+
+    system.wait("score_recordings", run_id)
+    assert killed
+    assert system.ask(labels) == undisturbed
+
+
+def test_no_secret_in_the_logs(system: System, labelled: set[str]) -> None:
+    """No generated password is written to any log."""
+    home = system.settings.home
+    secrets = json.loads((home / "stack.json").read_text())["secrets"]
+    logs = [file for file in home.rglob("*.log") if file.is_file()]
+
+    assert labelled
+    assert logs
+    leaks = [
+        (file.name, name)
+        for file in logs
+        for name, secret in secrets.items()
+        if secret in file.read_text("utf-8", "replace")
+    ]
+    assert leaks == []
+
+
+def _rename(header: bytes, old: str, new: str) -> bytes:
+    """Give the record a header names, and its signal files, another name."""
+    return re.sub(rb"^" + old.encode(), new.encode(), header, flags=re.MULTILINE)
+
+
+def _kill_task_runner(system: System, dag_id: str, run_id: str, task_id: str, timeout_s: float = 90.0) -> bool:
+    """Kill the process of one of a run's tasks while Airflow says that the task is running."""
+    scheduler = next(server.pid for server in system.stack.status() if server.name == "airflow-scheduler")
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        tasks = system.client.task_instances(dag_id, run_id)
+        if any(task.task_id == task_id and task.state == "running" for task in tasks):
+            for process in psutil.Process(scheduler).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if TASK_RUNNER.fullmatch(" ".join(process.cmdline()).strip()):
+                        process.kill()
+                        return True
+        time.sleep(0.1)
+    return False

@@ -53,10 +53,9 @@ class ManagedProcess:
             known = json.loads(self.pid_file.read_text())
             process = psutil.Process(int(known["pid"]))
             same = abs(process.create_time() - float(known["create_time"])) < _START_TIME_TOLERANCE_S
-            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         except (OSError, ValueError, KeyError, psutil.Error):
             return None
-        return process if same and alive else None
+        return process if same and is_alive(process) else None
 
     @property
     def crashed(self) -> bool:
@@ -134,6 +133,14 @@ class ManagedProcess:
         return "\n".join([*(f"  {line}" for line in lines), f"The whole log: {self.log_file}"])
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process still runs, and does not merely wait to be taken off the table."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
 def find_all(chosen: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
     """Return the processes a condition chooses; those we may not look into are not ours."""
     found = []
@@ -166,6 +173,10 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 def _reap(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Wait for processes to end and return those that have not; our own children are taken off the table."""
-    _gone, alive = psutil.wait_procs(list(processes), timeout=timeout_s)
-    return list(alive)
+    """Wait for processes to end and return those that have not."""
+    deadline = time.monotonic() + timeout_s
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(_POLL_S / 2)
+    # Our own children are taken off the table; others are for init, which in a container may take a second or for ever.
+    psutil.wait_procs(list(processes), timeout=0)
+    return alive

@@ -134,7 +134,7 @@ class Stack:
             return
         with self._alone(progress):
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda name: self._process(f"airflow-{name}").stop(8), COMPONENTS))
+                list(pool.map(lambda name: self._process(f"airflow-{name}").stop(5), COMPONENTS))
                 progress("Airflow has stopped")
                 mlflow, s3 = pool.submit(self._process("mlflow").stop, 5), pool.submit(self._seaweed.stop)
                 mlflow.result()

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from heartwave_tasks.local import ports
 from heartwave_tasks.local.postgres import PostgresServer
-from heartwave_tasks.local.processes import ManagedProcess, StackError, find_all
+from heartwave_tasks.local.processes import ManagedProcess, StackError, find_all, is_alive
 from heartwave_tasks.local.seaweedfs import Identity
 from heartwave_tasks.local.state import load_or_create
 from heartwave_tasks.settings import Settings
@@ -104,9 +104,9 @@ def test_postgres_starts_again_after_it_was_killed(postgres: PostgresServer) -> 
     server.kill()
     server.wait()
     assert postgres.process.crashed
-    assert backend.is_running()
+    assert is_alive(backend)
     postgres.start(os.environ)
-    assert not backend.is_running()
+    assert not is_alive(backend)
     assert run(postgres, "SELECT answer FROM kept") == [(42,)]
 
 
@@ -162,9 +162,9 @@ def test_nothing_of_a_killed_server_survives(tmp_path: Path, managed: Callable[[
     leader.kill()
     leader.wait()
     assert server.crashed
-    assert orphan.is_running()
+    assert is_alive(orphan)
     server.stop(1)
-    assert not orphan.is_running()
+    assert not is_alive(orphan)
     assert not server.crashed
 
 
@@ -176,7 +176,7 @@ def test_a_stranger_with_a_recycled_pid_is_left_alone(managed: Callable[[str], M
         server.pid_file.write_text(f'{{"pid": {stranger.pid}, "create_time": {stranger.create_time() - 60}}}')
         assert server.find() is None
         server.stop(1)
-        assert stranger.is_running()
+        assert is_alive(stranger)
     finally:
         stranger.kill()
         stranger.wait()

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from heartwave_tasks.local import ports
-from heartwave_tasks.local.processes import find_all
+from heartwave_tasks.local.processes import find_all, is_alive
 from heartwave_tasks.local.stack import Stack, StackError
 from heartwave_tasks.local.state import load
 from heartwave_tasks.settings import Settings
@@ -166,7 +166,7 @@ def test_up_mends_what_crashed(stack: Stack) -> None:
     assert {part.name for part in stack.status() if part.state == "crashed"} == {"airflow-scheduler"}
     stack.up(print)
     assert {component.state for component in stack.status()} == {"running"}
-    assert not [worker for worker in workers if worker.is_running()]
+    assert not [worker for worker in workers if is_alive(worker)]
 
 
 def test_a_taken_port_is_told_before_anything_starts(stack: Stack, tmp_path: Path) -> None:

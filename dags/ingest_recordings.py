@@ -40,9 +40,11 @@ def ingest_recordings() -> None:
 
         return [asdict(shard) for shard in ingest.plan(get_settings())]
 
-    @task(map_index_template="{{ shard_title }}")
+    @task(
+        map_index_template="{{ shard_title }}",
+        doc_md="Cut a shard's recordings into beats; bad ones go to quarantine.",
+    )
     def segment(shard: dict) -> dict:
-        """Cut a shard's recordings into beats; bad ones go to quarantine."""
         from heartwave_tasks.jobs import ingest
         from heartwave_tasks.settings import get_settings
 

@@ -93,18 +93,22 @@ def retrain_models() -> None:
         """Hand the chosen architectures on, one task each."""
         return list(get_current_context()["params"]["architectures"])
 
-    @task(map_index_template="{{ architecture_name }}")
+    @task(
+        map_index_template="{{ architecture_name }}",
+        doc_md="Evaluate the architecture under every protocol, train it on everything, log it to MLflow.",
+    )
     def train(plan: dict, architecture: str) -> dict:
-        """Evaluate the architecture under every protocol, train it on everything, log it to MLflow."""
         from heartwave_tasks.jobs import retrain
         from heartwave_tasks.settings import get_settings
 
         get_current_context()["architecture_name"] = architecture
         return asdict(retrain.train(get_settings(), retrain.RetrainPlan(**plan), architecture))
 
-    @task(map_index_template="{{ architecture_name }}")
+    @task(
+        map_index_template="{{ architecture_name }}",
+        doc_md="Make the model a version in MLflow and Postgres, with its evaluations.",
+    )
     def register(plan: dict, trained: dict) -> dict:
-        """Make the model a version in MLflow and Postgres, with its evaluations."""
         from heartwave_tasks.jobs import retrain
         from heartwave_tasks.settings import get_settings
 

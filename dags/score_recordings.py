@@ -43,9 +43,11 @@ def score_recordings() -> None:
         night = get_current_context()["dag_run"].run_after.date()
         return [asdict(shard) for shard in score.plan(get_settings(), night)]
 
-    @task(map_index_template="{{ shard_title }}")
+    @task(
+        map_index_template="{{ shard_title }}",
+        doc_md="Label a shard's beats and commit them recording by recording.",
+    )
     def label(shard: dict) -> dict:
-        """Label a shard's beats and commit them recording by recording."""
         from heartwave_tasks.jobs import score
         from heartwave_tasks.settings import get_settings
 

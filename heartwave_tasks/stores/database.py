@@ -85,7 +85,15 @@ def create_database(admin_url: str, owner_url: str) -> None:
                     sql.Identifier(str(owner.database)), sql.Identifier(str(owner.username))
                 )
             )
-        cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(str(owner.database))))
+        # Only where PUBLIC still has rights: the lock counts in the administrator's database alone, and another `init`
+        # that is further on may be changing the new one's rights just now, which PostgreSQL refuses to two at once.
+        cursor.execute(
+            "SELECT datacl IS NULL OR EXISTS (SELECT FROM aclexplode(datacl) WHERE grantee = 0)"
+            " FROM pg_database WHERE datname = %s",
+            (owner.database,),
+        )
+        if cursor.fetchone() == (True,):
+            cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(str(owner.database))))
 
 
 def migrate(owner_url: str, *, writer: str = "heartwave_writer", reader: str = "heartwave_reader") -> None:

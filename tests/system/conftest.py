@@ -83,7 +83,7 @@ def record_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Start a stack of its own, with ports and passwords of its own."""
     home = tmp_path_factory.mktemp("heartwave")
-    stack = Stack(Settings(home=home))
+    stack = Stack(Settings(home=home), usual_ports=False)
     lines: list[str] = []
     try:
         stack.up(lines.append)
@@ -91,4 +91,4 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         with AirflowClient.from_settings(settings) as client:
             yield System(stack, settings, client)
     finally:
-        stack.down(lines.append)
+        stack.remove(lines.append)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +19,8 @@ from heartwave_tasks.models.protocols import ProtocolError, get
 from tests.unit.evaluations import NearestWindow, beats_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 NORMAL = "N" * 30 + "A" * 5 + "V" * 8
@@ -311,13 +311,9 @@ def test_assessing_twice_gives_the_same(lake: Beats) -> None:
     assert shares[-1] == 1.0
 
 
-@pytest.mark.skipif("HEARTWAVE_MITDB" not in os.environ, reason="HEARTWAVE_MITDB does not name the real database")
-def test_mit_bih_is_split_as_in_the_literature() -> None:
+def test_mit_bih_is_split_as_in_the_literature(mitdb: Path) -> None:
     """On the real database: 88 325 / 11 041 windows, DS2's published counts, and four paced records."""
-    directory = Path(os.environ["HEARTWAVE_MITDB"])
-    if not (directory / "100.dat").is_file():
-        pytest.skip("HEARTWAVE_MITDB is an archive; this test reads a directory")
-    beats = _mit_bih(directory)
+    beats = _mit_bih(mitdb)
     paced = np.unique(beats.recording_id[protocols.of_paced_recordings(beats)])
     assert paced.tolist() == [f"mitdb/{record}" for record in mitbih.PACED]
     (random,) = get("random_beats").splits(beats)

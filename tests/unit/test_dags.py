@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAGS = sorted(path.stem for path in (PROJECT_ROOT / "dags").glob("*.py") if path.stem != "heartwave_assets")
+# Not boto3: Airflow itself loads it when a task is mapped.
 HEAVY = (
-    "boto3",
     "heartwave_tasks",
     "mlflow",
     "numpy",

@@ -33,7 +33,7 @@ PROTOCOLS = ["random_beats", "inter_patient"]
         ),
         "protocols": Param(
             PROTOCOLS,
-            type="array",
+            type=["null", "array"],
             title="Protocols",
             description="Ways to test besides patient_folds, which always runs because promotion hangs on it. "
             "random_beats: beats of one patient on both sides, as older papers do. "
@@ -44,7 +44,7 @@ PROTOCOLS = ["random_beats", "inter_patient"]
         ),
         "sources": Param(
             [],
-            type="array",
+            type=["null", "array"],
             title="Sources",
             description="Sources whose annotated recordings are trained on, one a line, such as mitdb; "
             "empty for all of them.",
@@ -81,9 +81,9 @@ def retrain_models() -> None:
         return asdict(
             retrain.plan(
                 get_settings(),
-                protocol_names=list(params["protocols"]),
+                protocol_names=list(params["protocols"] or []),
                 seed=int(params["seed"]),
-                sources=list(params["sources"]),
+                sources=list(params["sources"] or []),
                 dag_run_id=context["dag_run"].run_id,
             )
         )

@@ -15,17 +15,19 @@ from rich.table import Table
 
 from heartwave_tasks.airflow_api import FINISHED, AirflowClient
 from heartwave_tasks.cli.errors import CommandError
+from heartwave_tasks.cli.names import JobName
+from heartwave_tasks.cli.queries import read_all
 from heartwave_tasks.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from heartwave_tasks.airflow_api import TaskInstance
-    from heartwave_tasks.cli.names import JobName
 
 _POLL_S: Final = 1.0
 _PARSE_TIMEOUT_S: Final = 120.0
 _MOST_ERRORS: Final = 3
+_QUARANTINE: Final = "SELECT recording_id, reason, remedy FROM current_quarantine"
 _DONE: Final = frozenset({"success", "skipped", "failed", "upstream_failed", "removed"})
 _STYLES: Final = {"success": "green", "running": "cyan", "failed": "bold red", "upstream_failed": "red"}
 # Of a task's instances in several states, the one that says most.
@@ -63,6 +65,22 @@ def run(job: JobName, params: Sequence[str], *, wait: bool, timeout_s: float) ->
         except KeyboardInterrupt:
             console.print(f"No longer waiting; the run goes on: {run_url(client, job.dag_id, run_id)}", markup=False)
             raise typer.Exit(130) from None
+    if job is JobName.INGEST:
+        _tell_quarantine(console)
+
+
+def _tell_quarantine(console: Console) -> None:
+    """Say how many recordings wait for somebody, where the analyst's database is known."""
+    url = Settings.load().reader_database_url
+    if url is None:
+        return
+    _, ((n_waiting,),) = read_all(url.get_secret_value(), "SELECT count(*) FROM current_quarantine")
+    if n_waiting:
+        console.print(
+            f"{n_waiting} recordings cannot be used as they are; heartwave sql '{_QUARANTINE}' says why and what to do.",
+            highlight=False,
+            markup=False,
+        )
 
 
 def parse_params(params: Iterable[str]) -> dict[str, Any]:

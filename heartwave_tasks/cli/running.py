@@ -77,7 +77,7 @@ def _tell_quarantine(console: Console) -> None:
     _, ((n_waiting,),) = read_all(url.get_secret_value(), "SELECT count(*) FROM current_quarantine")
     if n_waiting:
         console.print(
-            f"{n_waiting} recordings cannot be used as they are; heartwave sql '{_QUARANTINE}' says why and what to do.",
+            f"{n_waiting} recordings wait in quarantine; heartwave sql '{_QUARANTINE}' says why and what to do.",
             highlight=False,
             markup=False,
         )

@@ -66,7 +66,13 @@ class Settings(BaseSettings):
     max_samples: int = Field(
         default=500_000_000, ge=1, description="Most samples (over all leads) a recording may declare."
     )
+    max_segments: int = Field(default=10_000, ge=1, description="Most segments a recording may be made of.")
     max_object_bytes: int = Field(default=4 << 30, ge=1, description="Largest object that is downloaded.")
+    read_memory_bytes: int = Field(
+        default=4 << 30, ge=1 << 20, description="Memory that reading one recording may take, beyond the reader's own."
+    )
+    read_cpu_s: int = Field(default=900, ge=1, description="Seconds of processor time that reading one may take.")
+    read_wall_s: int = Field(default=1_800, ge=1, description="Seconds by the clock that reading one may take.")
 
     @classmethod
     def load(cls) -> Self:

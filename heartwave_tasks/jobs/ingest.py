@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from heartwave_tasks.ecg import rpeaks, signals
-from heartwave_tasks.ecg.beats import SEGMENTER_VERSION, Beats, Recording, RecordingError, segment
+from heartwave_tasks.ecg.beats import SEGMENTER_VERSION
+from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, CutRecording
+from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
@@ -19,13 +20,11 @@ from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, R
 from heartwave_tasks.stores.recordings import (
     Listing,
     RecordingProblem,
-    check_name,
     content_sha256,
     download,
     find_recording,
     list_recordings,
 )
-from heartwave_tasks.stores.wfdb_records import read_record
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
@@ -91,9 +90,9 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on."""
     client = s3_client(settings)
     counts = IngestCounts()
-    with PredictionStore(settings.require_database_url()) as store:
+    with PredictionStore(settings.require_database_url()) as store, ReadingProcess(settings) as reader:
         for place, recording_id in enumerate(shard.recording_ids, start=1):
-            counts += _ingest(settings, client, store, recording_id)
+            counts += _ingest(settings, client, store, reader, recording_id)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
                 logger.info("%d of %d recordings: %s", place, len(shard.recording_ids), counts)
     return counts
@@ -117,33 +116,31 @@ def summarise(counts: list[IngestCounts]) -> IngestCounts:
     return total
 
 
-def _ingest(settings: Settings, client: S3Client, store: PredictionStore, recording_id: str) -> IngestCounts:
+def _ingest(
+    settings: Settings, client: S3Client, store: PredictionStore, reader: ReadingProcess, recording_id: str
+) -> IngestCounts:
     listing = find_recording(client, settings.recordings_bucket, recording_id)
     if listing is None:
         logger.warning("%r is gone from the bucket.", recording_id)
         return IngestCounts(changed_meanwhile=1)
-    try:
-        recording, content = _read(settings, client, listing)
-        beats = segment(recording)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _CHANGED:
-            raise
-        logger.warning("%s was replaced while it was read; the next run takes it up.", recording_id)
-        return IngestCounts(changed_meanwhile=1)
-    except RecordingProblem as problem:
-        _quarantine(store, listing, problem)
-        return IngestCounts(quarantined=1)
-    except RecordingError as error:
-        _quarantine(store, listing, RecordingProblem("no_beats", str(error), "Check that the leads carry an ECG."))
-        return IngestCounts(quarantined=1)
-    return _publish(settings, client, store, listing, recording, content, beats)
-
-
-def _read(settings: Settings, client: S3Client, listing: Listing) -> tuple[Recording, str]:
-    check_name(listing)
     with tempfile.TemporaryDirectory(prefix="heartwave-") as directory:
-        hashes = download(client, settings.recordings_bucket, listing, Path(directory), settings.max_object_bytes)
-        return read_record(Path(directory), listing.recording_id, settings), content_sha256(hashes)
+        files, out = Path(directory, "files"), Path(directory, "out")
+        files.mkdir()
+        out.mkdir()
+        try:
+            hashes = download(client, settings.recordings_bucket, listing, files, settings.max_object_bytes)
+            content = content_sha256(hashes)
+            reading = reader.read(listing.recording_id, files, out, {"content_sha256": content})
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _CHANGED:
+                raise
+            logger.warning("%s was replaced while it was read; the next run takes it up.", recording_id)
+            return IngestCounts(changed_meanwhile=1)
+        except RecordingProblem as problem:
+            _quarantine(store, listing, problem)
+            return IngestCounts(quarantined=1)
+        cut = CutRecording.from_facts(reading.facts)
+        return _publish(settings, client, store, listing, cut, content, (out / BEATS_FILE).read_bytes())
 
 
 def _publish(
@@ -151,16 +148,13 @@ def _publish(
     client: S3Client,
     store: PredictionStore,
     listing: Listing,
-    recording: Recording,
+    cut: CutRecording,
     content: str,
-    beats: Beats,
+    beats: bytes,
 ) -> IngestCounts:
     """Write the beats, then their record: killed in between, a rerun writes the same object again."""
     key = lake.beats_key(listing.recording_id, content)
-    client.put_object(Bucket=settings.lake_bucket, Key=key, Body=lake.to_parquet(beats, content))
-    leads = [recording.lead_names[column] for column in signals.choose_leads(recording.lead_names)]
-    annotated = recording.annotation_symbols is not None
-    n_beats = int(beats.is_beat.sum())
+    client.put_object(Bucket=settings.lake_bucket, Key=key, Body=beats)
     store.record_revision(
         RevisionRow(
             recording_id=listing.recording_id,
@@ -168,21 +162,12 @@ def _publish(
             content_sha256=content,
             segmenter_version=SEGMENTER_VERSION,
             listing_fingerprint=listing.fingerprint,
-            sampling_frequency=recording.sampling_frequency,
-            n_samples=len(recording.signals),
-            duration_s=len(recording.signals) / recording.sampling_frequency,
-            leads=recording.lead_names,
-            analysis_lead=leads[0],
-            second_lead=leads[1] if len(leads) > 1 else None,
-            r_peak_source="annotations" if annotated else rpeaks.DETECTOR,
-            annotated=annotated,
+            duration_s=cut.n_samples / cut.sampling_frequency,
             beats_key=key,
-            n_windows=len(beats),
-            n_beats=n_beats,
-            n_marks=len(beats) - n_beats,
+            **asdict(cut),
         )
     )
-    return IngestCounts(recordings=1, windows=len(beats), beats=n_beats, marks=len(beats) - n_beats)
+    return IngestCounts(recordings=1, windows=cut.n_windows, beats=cut.n_beats, marks=cut.n_marks)
 
 
 def _quarantine(store: PredictionStore, listing: Listing, problem: RecordingProblem) -> None:

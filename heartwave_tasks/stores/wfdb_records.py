@@ -1,4 +1,7 @@
-"""WFDB records in a directory, read with suspicion: every claim of the header is checked before it is believed."""
+"""WFDB records in a directory, read with suspicion: every claim of the header is checked before it is believed.
+
+No reason quotes a header: where a name or a number is expected, a damaged one may hold what a patient is called.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6, "v": 1e3}
 """Factor to mV of the units signals come in."""
 
 _RECORD_LINE: Final = re.compile(
-    r"(?P<name>\S+?)(?P<segments>/\d+)?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
+    r"(?P<name>\S+?)(?P<segments>/\d{1,9})?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
 )
 _REPAIR: Final = "Export the record again from its source and upload all of its files."
 _HIGHEST_FREQUENCY: Final = 100_000.0
@@ -59,13 +62,13 @@ def read_record(directory: Path, recording_id: str, settings: Settings) -> Recor
     try:
         header = wfdb.rdheader(path)
     except Exception as error:
-        reason = f"{recording_id}: the header cannot be understood ({error})."
+        reason = f"{recording_id}: the header cannot be understood ({type(error).__name__})."
         raise RecordingProblem("bad_header", reason, _REPAIR) from error
     _check_files(directory, recording_id, header, claim)
     try:
         stored = wfdb.rdrecord(path, physical=False)
     except Exception as error:
-        reason = f"{recording_id}: the signals cannot be read ({error})."
+        reason = f"{recording_id}: the signals cannot be read ({type(error).__name__})."
         raise RecordingProblem("unreadable", reason, _REPAIR) from error
     _check_checksums(recording_id, stored)
     samples, symbols = _read_annotations(directory, recording_id, record, claim) or (None, None)
@@ -88,13 +91,14 @@ def _check_header(path: Path, recording_id: str, record: str, settings: Settings
     line = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
     found = _RECORD_LINE.match(line)
     if not found:
-        reason = (
-            f"{recording_id}: the header's first line must be 'name signals frequency samples'; found {line[:80]!r}."
-        )
+        reason = f"{recording_id}: the header's first line is not 'name signals frequency samples'."
         raise RecordingProblem("bad_header", reason, _REPAIR)
     if found["name"] != record:
-        reason = f"{recording_id}: the header names the record {found['name'][:80]!r}, its file {record!r}."
+        reason = f"{recording_id}: the header gives the record another name than {record!r}, its file's."
         raise RecordingProblem("unsafe_name", reason, "Give header and files the same plain name and upload again.")
+    if found["segments"] and int(found["segments"][1:]) > settings.max_segments:
+        reason = f"{recording_id}: the header claims more than {settings.max_segments} segments."
+        raise RecordingProblem("too_large", reason, "Raise HEARTWAVE_MAX_SEGMENTS if this is genuine.")
     if found["segments"]:
         reason = f"{recording_id}: the record is made of several segments, which are not read yet."
         raise RecordingProblem("unsupported", reason, "Join the segments into one record and upload again.")
@@ -113,7 +117,7 @@ def _check_header(path: Path, recording_id: str, record: str, settings: Settings
     except ValueError:
         frequency = math.nan
     if not 1 <= frequency <= _HIGHEST_FREQUENCY:
-        reason = f"{recording_id}: a sampling frequency of {found['frequency'][:30]!r} Hz cannot be."
+        reason = f"{recording_id}: its sampling frequency is not one of 1 to {_HIGHEST_FREQUENCY:.0f} Hz."
         raise RecordingProblem("bad_header", reason, "Write the sampling frequency in Hz into the header's first line.")
     return _Claim(n_leads, frequency, n_samples)
 
@@ -128,7 +132,7 @@ def _check_files(directory: Path, recording_id: str, header: wfdb.Record, claim:
     for lead in range(claim.n_leads):
         name, storage = header.file_name[lead], header.fmt[lead]
         if not SAFE_FILE_NAME.fullmatch(name):
-            reason = f"{recording_id}: the header names the signal file {name[:80]!r}."
+            reason = f"{recording_id}: signal {lead} lies in a file whose name is not safe."
             raise RecordingProblem("unsafe_name", reason, "Signal files lie beside the header, plainly named.")
         frames = claim.n_samples * (header.samps_per_frame[lead] or 1)
         if frames > claim.n_samples:
@@ -165,7 +169,7 @@ def _check_checksums(recording_id: str, stored: wfdb.Record) -> None:
     for lead, (actual, written) in enumerate(zip(found.tolist(), written_sums, strict=False)):
         if written is not None and (actual - int(written)) % 65_536:
             reason = (
-                f"{recording_id}: signal {lead} ({stored.sig_name[lead]}) is damaged: its checksum is "
+                f"{recording_id}: signal {lead} is damaged: its checksum is "
                 f"{actual % 65_536}, the header says {int(written) % 65_536}."
             )
             raise RecordingProblem("checksum", reason, _REPAIR)
@@ -177,7 +181,7 @@ def _to_millivolts(recording_id: str, stored: wfdb.Record) -> NDArray[np.float32
     for lead, unit in enumerate(stored.units):
         factor = MILLIVOLTS.get(str(unit).strip().lower())
         if factor is None:
-            reason = f"{recording_id}: signal {lead} ({stored.sig_name[lead]}) is in {unit!r}, which is no voltage."
+            reason = f"{recording_id}: signal {lead} is in a unit that is no voltage."
             raise RecordingProblem("bad_header", reason, "Leave signals that are no ECG out, or mend the units.")
         if factor != 1.0:
             signals[:, lead] *= factor
@@ -196,7 +200,7 @@ def _read_annotations(
         samples = np.asarray(annotations.sample, dtype=np.int64)
         symbols = np.asarray(annotations.symbol, dtype="<U1")
     except Exception as error:
-        reason = f"{recording_id}: the annotations cannot be read ({error})."
+        reason = f"{recording_id}: the annotations cannot be read ({type(error).__name__})."
         raise RecordingProblem("bad_annotations", reason, _REPAIR) from error
     if len(samples) and (samples[0] < 0 or samples[-1] >= claim.n_samples or (np.diff(samples) < 0).any()):
         reason = f"{recording_id}: annotations lie outside the recording's {claim.n_samples} samples, or out of order."

@@ -1,0 +1,39 @@
+"""What is known of a recording once it is cut into beats, as it comes back from the process that did it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+BEATS_FILE: Final = "beats.parquet"
+"""Name of the file with the beats, in the directory a reader writes to."""
+
+_Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutRecording:
+    """A recording that was cut into beats. Rates in Hz, samples per lead at the recording's own rate."""
+
+    sampling_frequency: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    n_samples: Annotated[int, Field(ge=1)]
+    leads: Annotated[tuple[_Name, ...], Field(min_length=1)]
+    analysis_lead: _Name
+    second_lead: _Name | None
+    r_peak_source: _Name
+    annotated: bool
+    n_windows: _Count
+    n_beats: _Count
+    n_marks: _Count
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Self:
+        """Check what a reader answered; raises `ValueError` when it cannot be."""
+        try:
+            return TypeAdapter(cls).validate_python(facts)
+        except ValidationError as error:
+            msg = f"A reader's answer makes no sense: {error.error_count()} of its fields are not what they should be."
+            raise ValueError(msg) from error

@@ -1,0 +1,82 @@
+"""From a recording's files to its beats as Parquet: what is done under limits, in a process of its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from heartwave_tasks.ecg import rpeaks, signals
+from heartwave_tasks.ecg.beats import RecordingError, segment
+from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, CutRecording
+from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.wfdb_records import read_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PLAIN_LEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +/_.()-]{0,15}")
+_REMEDY: Final = "Export the record again from its source and upload all of its files."
+
+
+def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Cut the recording whose files lie in a directory into beats, and write them to ``out``.
+
+    Returns the fields of `CutRecording`, or the `RecordingProblem` under ``problem``; never what a library says of
+    the recording, because that may quote it. Raises `MemoryError` when the limit is reached.
+    """
+    recording_id, settings = str(arguments["recording_id"]), Settings(**arguments["settings"])
+    try:
+        return asdict(_cut(files, out / BEATS_FILE, recording_id, str(arguments["content_sha256"]), settings))
+    except RecordingError as error:
+        told = RecordingProblem("no_beats", str(error), "Check that the leads carry an ECG.")
+    except Exception as error:
+        if _is_out_of_memory(error):
+            raise MemoryError from error
+        # A reader that stumbles refuses this recording, and goes on with the rest.
+        told = (
+            error
+            if isinstance(error, RecordingProblem)
+            else RecordingProblem("unreadable", f"{recording_id}: it cannot be read ({type(error).__name__}).", _REMEDY)
+        )
+    return {"problem": {"code": told.code, "reason": told.reason, "remedy": told.remedy}}
+
+
+def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, settings: Settings) -> CutRecording:
+    recording = read_record(files, recording_id, settings)
+    beats = segment(recording)
+    target.write_bytes(lake.to_parquet(beats, content_sha256))
+    chosen = signals.choose_leads(recording.lead_names)
+    names = plain_leads(recording.lead_names)
+    n_beats = int(np.count_nonzero(beats.is_beat))
+    annotated = recording.annotation_symbols is not None
+    return CutRecording(
+        sampling_frequency=recording.sampling_frequency,
+        n_samples=len(recording.signals),
+        leads=names,
+        analysis_lead=names[chosen[0]],
+        second_lead=names[chosen[1]] if len(chosen) > 1 else None,
+        r_peak_source="annotations" if annotated else rpeaks.DETECTOR,
+        annotated=annotated,
+        n_windows=len(beats),
+        n_beats=n_beats,
+        n_marks=len(beats) - n_beats,
+    )
+
+
+def plain_leads(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return leads by their names, and by number those whose names are free text: that may say anything."""
+    return tuple(name if _PLAIN_LEAD.fullmatch(name) else f"lead {place}" for place, name in enumerate(names, start=1))
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error comes from the memory limit, whoever caught it first."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

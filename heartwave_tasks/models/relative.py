@@ -4,6 +4,7 @@ The *pacing* head finds Q by the spike before a paced beat. Of the rest, the *fo
 beats by shape in both leads, and of those the *rhythm* head tells S from N by timing and P wave in the analysis lead
 alone: second lead and QRS shape make it memorise its patients. It may only find a beat more supraventricular the
 earlier it comes and the stranger its P wave is: patients to learn from are few, and that much is known beforehand.
+How common S is in a recording, between never and nearly always, is read from the recording itself (`prevalence`).
 Probabilities can be calibrated on patients left out.
 """
 
@@ -22,6 +23,7 @@ from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.ecg.pacing import PACING_FEATURES
 from heartwave_tasks.models.calibration import Calibration
+from heartwave_tasks.models.prevalence import adapt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,8 @@ DEFAULT_PARAMS: Params = {
     "rhythm_rounds": 200,
     "rhythm_depth": 2,
     "rhythm_weight_exponent": 0.75,
+    "rhythm_trees": 5,
+    "rhythm_trained_share": 0.14,
     "learning_rate": 0.12,
     "row_share": 0.7,
     "column_share": 0.3,
@@ -56,7 +60,9 @@ DEFAULT_PARAMS: Params = {
 }
 """Rounds, depth and class-weight exponent (a beat weighs its class's frequency to the minus exponent) of each head;
 shares of rows and columns per tree; share of normal beats that is trained on (they are plenty); folds of patients and
-class-weight exponent of the calibration; heads that are trained at once, each on one core.
+class-weight exponent of the calibration; heads that are trained at once, each on one core. The rhythm head grows
+`rhythm_trees` trees a round, whose mean varies less with the seed; its answers are read as if S had the share
+`rhythm_trained_share` of its training beats, which is less than it had and so favours finding S.
 
 Calibration is off by default: softened class weights already leave an expected calibration error of 0.003 on patients
 not trained on, and per-class calibration, which moves labels too, costs supraventricular beats (F1 67 to 64)."""
@@ -91,7 +97,7 @@ FORM_CLASSES: Final = ("N or S", "V", "F")
 
 _N, _S, _V, _Q = (CLASSES.index(name) for name in "NSVQ")
 _CARD_FILE: Final = "relative.json"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class ModelFileError(ValueError):
@@ -104,12 +110,14 @@ class RelativeModel:
 
     heads: Mapping[str, xgb.Booster]
     calibration: Calibration | None
+    trained_share: float
     architecture: str = NAME
     classes: tuple[str, ...] = CLASSES
 
     def predict_proba(self, beats: Beats) -> NDArray[np.float32]:
-        """Probabilities float32 (n, 5) of `classes`; every row is answered by itself."""
-        raw = combine_heads(self.heads, beats.context)
+        """Probabilities float32 (n, 5) of `classes`; the rows of a recording are answered together."""
+        _, recording = np.unique(beats.recording_id, return_inverse=True)
+        raw = combine_heads(self.heads, beats.context, recording, beats.is_beat, self.trained_share)
         return raw if self.calibration is None else self.calibration.apply(raw)
 
     def files(self) -> dict[str, bytes]:
@@ -120,6 +128,7 @@ class RelativeModel:
             "architecture": NAME,
             "classes": self.classes,
             "features": HEAD_FEATURES,
+            "trained_share": self.trained_share,
             "calibration": None if fitted is None else {"slope": fitted.slope, "offset": fitted.offset},
         }
         boosters = {f"{name}.ubj": bytes(head.save_raw("ubj")) for name, head in self.heads.items()}
@@ -148,6 +157,7 @@ def load(files: Mapping[str, bytes]) -> RelativeModel:
     return RelativeModel(
         heads={name: _load_booster(files[f"{name}.ubj"]) for name in HEAD_FEATURES},
         calibration=fitted and Calibration(tuple(fitted["slope"]), tuple(fitted["offset"])),
+        trained_share=float(card["trained_share"]),
     )
 
 
@@ -155,6 +165,8 @@ def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, 
     """Train all heads on all annotated beats, and calibrate them, if asked, on patients left out."""
     rows = beats.is_beat & (beats.reference >= 0)
     context, reference, patients = beats.context[rows], beats.reference[rows].astype(np.int64), groups[rows]
+    _, recording = np.unique(beats.recording_id[rows], return_inverse=True)
+    trained_share = float(params["rhythm_trained_share"])
     folds = deal_patients(patients, reference, int(params["calibration_folds"]))
     count = int(folds.max()) + 1
     left_out = np.zeros((len(reference), len(CLASSES)), dtype=np.float32)
@@ -162,14 +174,15 @@ def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, 
         progress(fold / (count + 1), f"calibrating on patients left out, {fold + 1} of {count}")
         tested = folds == fold
         heads = train_heads(context[~tested], reference[~tested], seed, params)
-        left_out[tested] = combine_heads(heads, context[tested])
+        beat = np.ones(int(tested.sum()), dtype=np.bool_)
+        left_out[tested] = combine_heads(heads, context[tested], recording[tested], beat, trained_share)
     progress(count / (count + 1), f"training on {len(reference)} beats of {len(np.unique(patients))} patients")
     heads = train_heads(context, reference, seed, params)
     weights = _class_weights(reference, float(params["calibration_weight_exponent"]))
     fitted = Calibration.fit(left_out, reference, weights) if count > 1 else None
     progress(1.0, "trained")
     # What is kept is what loading gives, so that a model answers alike before and after it was stored.
-    return load(RelativeModel(heads, fitted).files())
+    return load(RelativeModel(heads, fitted, trained_share).files())
 
 
 def deal_patients(patients: NDArray[np.str_], reference: NDArray[np.integer], folds: int) -> NDArray[np.int64]:
@@ -205,14 +218,24 @@ def train_heads(
         return dict(zip(tasks, pool.map(boost, tasks), strict=True))
 
 
-def combine_heads(heads: Mapping[str, xgb.Booster], context: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities (n, 5): what is not paced is shared out by the form head, its narrow beats by the rhythm head."""
+def combine_heads(
+    heads: Mapping[str, xgb.Booster],
+    context: NDArray[np.float32],
+    recording: NDArray[np.integer],
+    is_beat: NDArray[np.bool_],
+    trained_share: float,
+) -> NDArray[np.float32]:
+    """Probabilities (n, 5): what is not paced is shared out by the form head, its narrow beats by the rhythm head.
+
+    `recording` (n,) numbers the recordings, and `is_beat` (n,) says which rows count towards how common S is in one.
+    """
     if not len(context):
         return np.empty((0, len(CLASSES)), dtype=np.float32)
     paced, shape, early = (
         heads[name].inplace_predict(_columns(name, context)) for name in ("pacing", "form", "rhythm")
     )
     narrow = shape[:, 0]
+    early = adapt(early, recording, narrow * (1 - paced) * is_beat, trained_share=trained_share)
     unpaced = np.column_stack([narrow * (1 - early), narrow * early, shape[:, 1:]]) * (1 - paced)[:, None]
     return np.column_stack([unpaced, paced]).astype(np.float32)
 
@@ -234,6 +257,7 @@ def _boost(
         "min_child_weight": params["smallest_leaf_weight"],
         "max_bin": bins,
         "nthread": 1,
+        "num_parallel_tree": params.get(f"{name}_trees", 1),
     }
     return xgb.train(settings, data, int(params[f"{name}_rounds"]))
 

@@ -9,11 +9,14 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?=
 MITDB ?= $(HEARTWAVE_MITDB)
 ARGS ?=
+# Of `make fuzz`: how many broken recordings, and the seed that draws them.
+CASES ?= 20000
+SEED ?= 1
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test lint format lock install up down clean
+.PHONY: help demo test fuzz lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -24,6 +27,9 @@ demo: install  ## From recordings to labels, with everything real: MITDB=path of
 
 test: dev  ## Every test, against real servers: MITDB=path for those on MIT-BIH, ARGS='-k name' for some
 	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/pytest $(ARGS)
+
+fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=20000 SEED=1
+	@$(BIN)/python -m tests.fuzzing.campaign --cases $(CASES) --seed $(SEED)
 
 lint: dev  ## ruff, mypy, import contracts
 	@failed=0; \

@@ -19,7 +19,12 @@ from heartwave_tasks.stores.wfdb_records import read_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLAIN_LEAD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +/_.()-]{0,15}")
+_LEAD_NAME: Final = re.compile(
+    r"(?:(?:ecg|ekg|lead|ch|channel|signal|mod)[ _.-]?){0,2}"
+    r"(?:i{1,3}|a?v[rlf]|m?v[1-9]\d?r?|ml(?:i{1,3}|v?\d)|m?cl\d|c[bcmrs]\d|[abde]\d?|[xyz]|es|as|ai|nasa|\d{1,3})?",
+    re.IGNORECASE,
+)
+"""Names that leads have, with or without saying that they are leads; of nobody's patients."""
 _REMEDY: Final = "Export the record again from its source and upload all of its files."
 
 
@@ -69,8 +74,10 @@ def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, sett
 
 
 def plain_leads(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return leads by their names, and by number those whose names are free text: that may say anything."""
-    return tuple(name if _PLAIN_LEAD.fullmatch(name) else f"lead {place}" for place, name in enumerate(names, start=1))
+    """Return leads by the names that leads have, and by number those whose names are free text: it may say anything."""
+    return tuple(
+        name if name and _LEAD_NAME.fullmatch(name) else f"lead {place}" for place, name in enumerate(names, start=1)
+    )
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

@@ -35,6 +35,7 @@ MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "nv": 1e-6, "v": 1e3}
 _RECORD_LINE: Final = re.compile(
     r"(?P<name>\S+?)(?P<segments>/\d{1,9})?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
 )
+_ANNOTATIONS: Final = ".atr"
 _REPAIR: Final = "Export the record again from its source and upload all of its files."
 _HIGHEST_FREQUENCY: Final = 100_000.0
 
@@ -134,6 +135,9 @@ def _check_files(directory: Path, recording_id: str, header: wfdb.Record, claim:
         if not SAFE_FILE_NAME.fullmatch(name):
             reason = f"{recording_id}: signal {lead} lies in a file whose name is not safe."
             raise RecordingProblem("unsafe_name", reason, "Signal files lie beside the header, plainly named.")
+        if name.endswith((HEADER_SUFFIX, _ANNOTATIONS)):
+            reason = f"{recording_id}: signal {lead} is said to lie in a header or among annotations, so in itself."
+            raise RecordingProblem("bad_header", reason, _REPAIR)
         frames = claim.n_samples * (header.samps_per_frame[lead] or 1)
         if frames > claim.n_samples:
             reason = f"{recording_id}: signal {lead} has several samples per frame, which is not read yet."
@@ -192,7 +196,7 @@ def _read_annotations(
     directory: Path, recording_id: str, record: str, claim: _Claim
 ) -> tuple[NDArray[np.int64], NDArray[np.str_]] | None:
     """Read samples and symbols of the reference annotations, None where there are none."""
-    path = directory / f"{record}.atr"
+    path = directory / f"{record}{_ANNOTATIONS}"
     if not path.is_file():
         return None
     try:

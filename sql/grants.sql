@@ -33,10 +33,11 @@ BEGIN
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA heartwave TO %I', writer);
     EXECUTE format('GRANT INSERT ON heartwave.recordings, heartwave.recording_revisions, heartwave.quarantine,
                         heartwave.model_versions, heartwave.model_training_recordings, heartwave.promotions,
-                        heartwave.scorings, heartwave.labels TO %I', writer);
+                        heartwave.scorings, heartwave.labels, heartwave.source_ingests TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);
     EXECUTE format('GRANT UPDATE (listing_fingerprint) ON heartwave.recording_revisions TO %I', writer);
-    EXECUTE format('GRANT UPDATE (code, reason, remedy, last_seen_at, resolved_at) ON heartwave.quarantine TO %I', writer);
+    EXECUTE format('GRANT UPDATE (code, reason, remedy, last_seen_at, resolved_at, n_attempts, kept_prefix, resolution)
+                        ON heartwave.quarantine TO %I', writer);
     EXECUTE format('GRANT INSERT, DELETE ON heartwave.model_evaluations, heartwave.model_evaluation_classes,
                         heartwave.model_evaluation_recordings TO %I', writer);
     EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.ensure_label_partition(date) TO %I', writer);

@@ -77,7 +77,7 @@ def plan(settings: Settings) -> list[IngestShard]:
     with PredictionStore(settings.require_database_url()) as store:
         known = store.known_fingerprints(SEGMENTER_VERSION)
         listings = list(list_recordings(client, settings.recordings_bucket))
-        store.resolve_quarantine({listing.recording_id: listing.fingerprint for listing in listings})
+        store.resolve_quarantine((listing.recording_id, listing.fingerprint) for listing in listings)
     new = [listing for listing in listings if listing.fingerprint not in known.get(listing.recording_id, ())]
     groups = balance([(listing.recording_id, listing.size) for listing in new], settings.shard_recordings)
     logger.info("%d recordings in the bucket, %d new or changed, %d shards.", len(listings), len(new), len(groups))

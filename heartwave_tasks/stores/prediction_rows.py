@@ -57,6 +57,28 @@ class QuarantineRow:
     code: str
     reason: str
     remedy: str
+    kept_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined(QuarantineRow):
+    """A recording in quarantine, as people look at it."""
+
+    quarantine_id: int
+    n_attempts: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceIngest:
+    """How much of what a source brought was refused in one run; the usual share is of the 30 days before."""
+
+    source: str
+    n_recordings: int
+    n_quarantined: int
+    usual_share: float | None
+    is_alarming: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

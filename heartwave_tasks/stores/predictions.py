@@ -26,6 +26,7 @@ from heartwave_tasks.stores.prediction_rows import (
     RevisionRow,
     ScoringRow,
 )
+from heartwave_tasks.stores.quarantine_tables import QuarantineTables
 from heartwave_tasks.stores.recording_tables import RecordingTables
 from heartwave_tasks.stores.row_sql import fetch, placeholders, values
 from heartwave_tasks.stores.transactions import ConnectionLostError, Transactions
@@ -56,7 +57,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class PredictionStore(RecordingTables, ModelTables):
+class PredictionStore(RecordingTables, QuarantineTables, ModelTables):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
     Every method is one transaction, may be repeated without harm, and survives a server that restarts within

@@ -1,23 +1,20 @@
-"""Recordings, their revisions, and the quarantine: the part of the predictions store that ingest writes."""
+"""Recordings and their revisions: the part of the predictions store that ingest writes."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from heartwave_tasks.stores.prediction_rows import ContradictionError, QuarantineRow, RevisionRef, RevisionRow
-from heartwave_tasks.stores.row_sql import fetch, placeholders, storable, values
+from heartwave_tasks.stores.prediction_rows import ContradictionError, RevisionRef, RevisionRow
+from heartwave_tasks.stores.row_sql import fetch, placeholders, values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
     from heartwave_tasks.stores.transactions import Transactions
 
 
 class RecordingTables:
-    """What has arrived, and what could not be read."""
+    """What has arrived."""
 
     _transactions: Transactions
 
@@ -82,7 +79,8 @@ class RecordingTables:
                 (revision_id, revision.recording_id),
             )
             cursor.execute(
-                "UPDATE heartwave.quarantine SET resolved_at = now() WHERE recording_id = %s AND resolved_at IS NULL",
+                "UPDATE heartwave.quarantine SET resolved_at = now(), resolution = 'ingested' "
+                "WHERE recording_id = %s AND resolved_at IS NULL",
                 (revision.recording_id,),
             )
             return int(revision_id)
@@ -130,44 +128,5 @@ class RecordingTables:
                 parameters,
             )
             return fetch(cursor, RevisionRef)
-
-        return self._transactions.run(work)
-
-    def quarantine(self, row: QuarantineRow) -> None:
-        """Put a recording's content into quarantine; seen again, it only gets a newer date and reason."""
-        columns = {name: storable(value) for name, value in asdict(row).items()}
-
-        def work(cursor: Cursor) -> None:
-            cursor.execute(
-                f"""
-                INSERT INTO heartwave.quarantine ({", ".join(columns)}) VALUES ({placeholders(columns)})
-                ON CONFLICT (recording_id, listing_fingerprint) DO UPDATE
-                SET code = EXCLUDED.code, reason = EXCLUDED.reason, remedy = EXCLUDED.remedy,
-                    last_seen_at = now(), resolved_at = NULL
-                """,
-                columns,
-            )
-
-        self._transactions.run(work)
-
-    def resolve_quarantine(self, listing: Mapping[str, str]) -> int:
-        """End the quarantine of content that is no longer there; return how many rows that were.
-
-        ``listing`` holds the fingerprint of every recording in the bucket, the refused ones included.
-        """
-
-        def work(cursor: Cursor) -> int:
-            cursor.execute(
-                """
-                UPDATE heartwave.quarantine AS q
-                SET resolved_at = now()
-                WHERE resolved_at IS NULL AND NOT EXISTS (
-                    SELECT FROM unnest(%s::text[], %s::text[]) AS l (recording_id, fingerprint)
-                    WHERE l.recording_id = q.recording_id AND l.fingerprint = q.listing_fingerprint
-                )
-                """,
-                ([storable(name) for name in listing], [storable(value) for value in listing.values()]),
-            )
-            return int(cursor.rowcount)
 
         return self._transactions.run(work)

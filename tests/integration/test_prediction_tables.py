@@ -90,9 +90,9 @@ def test_quarantine_ends_when_the_bad_content_is_taken_away(plant: Planter) -> N
             QuarantineRow(recording_id=name, listing_fingerprint=fingerprint, code="c", reason="r", remedy="m")
         )
 
-    assert plant.store.resolve_quarantine({"stays": "1", "changes": "4"}) == 2
+    assert plant.store.resolve_quarantine([("stays", "1"), ("changes", "4")]) == 2
     assert plant.store.known_fingerprints("1") == {"stays": {"1"}}
-    assert plant.store.resolve_quarantine({}) == 1
+    assert plant.store.resolve_quarantine([]) == 1
 
 
 def test_quarantine_takes_any_name_and_reason(plant: Planter, database: DatabaseUrls) -> None:

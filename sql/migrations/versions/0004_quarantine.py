@@ -1,0 +1,18 @@
+"""Quarantine that people can work with, failures by source, and receipts of what was forgotten."""
+
+from __future__ import annotations
+
+from heartwave_tasks.stores.database import run_sql_file
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    run_sql_file(__file__, "up")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    run_sql_file(__file__, "down")

@@ -10,6 +10,9 @@ from pydantic.dataclasses import dataclass
 BEATS_FILE: Final = "beats.parquet"
 """Name of the file with the beats, in the directory a reader writes to."""
 
+STRIP_FILE: Final = "recording.strip"
+"""Name of the file with the signals as they are drawn, beside it."""
+
 _Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from heartwave_tasks.ecg import rpeaks, signals
 from heartwave_tasks.ecg.beats import RecordingError, segment
-from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, CutRecording
+from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.strips import to_strip
 from heartwave_tasks.stores.wfdb_records import read_record
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, sett
     target.write_bytes(lake.to_parquet(beats, content_sha256))
     chosen = signals.choose_leads(recording.lead_names)
     names = plain_leads(recording.lead_names)
+    strip = to_strip(recording.signals, recording.sampling_frequency, names, chosen)
+    target.with_name(STRIP_FILE).write_bytes(strip)
     n_beats = int(np.count_nonzero(beats.is_beat))
     annotated = recording.annotation_symbols is not None
     return CutRecording(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.ecg.beats import SEGMENTER_VERSION
-from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, CutRecording
+from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
@@ -25,6 +25,7 @@ from heartwave_tasks.stores.recordings import (
     find_recording,
     list_recordings,
 )
+from heartwave_tasks.stores.strips import strip_key
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
@@ -140,7 +141,7 @@ def _ingest(
             _quarantine(store, listing, problem)
             return IngestCounts(quarantined=1)
         cut = CutRecording.from_facts(reading.facts)
-        return _publish(settings, client, store, listing, cut, content, (out / BEATS_FILE).read_bytes())
+        return _publish(settings, client, store, listing, cut, content, out)
 
 
 def _publish(
@@ -150,11 +151,13 @@ def _publish(
     listing: Listing,
     cut: CutRecording,
     content: str,
-    beats: bytes,
+    out: Path,
 ) -> IngestCounts:
-    """Write the beats, then their record: killed in between, a rerun writes the same object again."""
+    """Write strip and beats, then their record: killed in between, a rerun writes the same objects again."""
     key = lake.beats_key(listing.recording_id, content)
-    client.put_object(Bucket=settings.lake_bucket, Key=key, Body=beats)
+    for name, target in ((STRIP_FILE, strip_key(key)), (BEATS_FILE, key)):
+        with (out / name).open("rb") as file:
+            client.put_object(Bucket=settings.lake_bucket, Key=target, Body=file)
     store.record_revision(
         RevisionRow(
             recording_id=listing.recording_id,

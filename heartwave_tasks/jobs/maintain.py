@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.settings import SettingsError
+from heartwave_tasks.stores import strips
 from heartwave_tasks.stores.beats import PREFIX
 from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
@@ -44,11 +45,13 @@ def sweep_orphans(settings: Settings) -> int:
     """Delete beats no revision refers to, left behind by an ingest that died before it recorded them."""
     client = s3_client(settings)
     with PredictionStore(settings.require_database_url()) as store:
-        referred = store.beats_keys()
+        beats = store.beats_keys()
+    referred = {*beats, *map(strips.strip_key, beats)}
     before = datetime.now(UTC) - ORPHAN_AGE
     orphans = [
         entry.key
-        for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")
+        for prefix in (PREFIX, strips.PREFIX)
+        for entry in list_objects(client, settings.lake_bucket, f"{prefix}/")
         if entry.key not in referred and entry.last_modified < before
     ]
     for key in orphans:

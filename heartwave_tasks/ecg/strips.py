@@ -1,0 +1,53 @@
+"""Strips: a recording reduced so that any stretch of it can be drawn from few numbers, without losing a spike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MISSING: Final = -32_768
+"""Stands for a sample that was not recorded, in µV."""
+
+FACTOR: Final = 8
+"""Every level of a pyramid holds the extremes of this many entries of the one below."""
+
+SMALLEST_LEVEL: Final = 4_096
+"""A level this short needs none above it."""
+
+_MICROVOLTS_PER_MILLIVOLT: Final = 1000.0
+
+
+def to_microvolts(samples: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Round samples in mV to int16 µV of the same shape, clipped to ±32.767 mV; NaN becomes `MISSING`."""
+    finite = np.isfinite(samples)
+    scaled = np.rint(np.where(finite, samples, 0.0) * _MICROVOLTS_PER_MILLIVOLT)
+    microvolts: NDArray[np.int16] = np.clip(scaled, MISSING + 1, -(MISSING + 1)).astype(np.int16)
+    microvolts[~finite] = MISSING
+    return microvolts
+
+
+def pyramid(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
+    """Return the levels of one lead, µV (n,): the samples themselves, then lowest and highest (m, 2) of ever more.
+
+    Entry i of level k covers samples ``[i * 8**k, (i + 1) * 8**k)``; one of missing samples alone is missing.
+    """
+    levels: list[NDArray[np.int16]] = [samples]
+    while len(levels[-1]) > SMALLEST_LEVEL:
+        below = levels[-1]
+        levels.append(extremes(below, -(-len(below) // FACTOR), FACTOR))
+    return levels
+
+
+def extremes(entries: NDArray[np.int16], n_columns: int, per_column: int) -> NDArray[np.int16]:
+    """Reduce samples (n,) or extremes (n, 2) to the lowest and highest (n_columns, 2) of every ``per_column``."""
+    low, high = (entries[:, 0], entries[:, 1]) if entries.ndim == 2 else (entries, entries)  # noqa: PLR2004
+    filled = np.full((2, n_columns * per_column), MISSING, dtype=np.int16)
+    filled[0, : len(low)], filled[1, : len(high)] = low, high
+    lows = np.where(filled[0] == MISSING, -(MISSING + 1), filled[0]).reshape(n_columns, per_column).min(axis=1)
+    highs = filled[1].reshape(n_columns, per_column).max(axis=1)
+    lows = np.where(highs == MISSING, MISSING, lows)
+    return np.column_stack([lows, highs]).astype(np.int16)

@@ -1,0 +1,52 @@
+// The whole recording at a glance: heart rate, ectopic beats, and where the view is.
+
+import { font, prepare } from "./canvas.js";
+import { clock } from "./dom.js";
+import { colours } from "./theme.js";
+
+const HEIGHT = 74;
+
+export function drawGlance(canvas, view, overview, duration) {
+  const { context, width } = prepare(canvas, HEIGHT);
+  const colour = colours();
+  const x = (seconds) => (seconds / duration) * width;
+  const y = (bpm) => 46 - ((Math.min(Math.max(bpm, 30), 180) - 30) / 150) * 40;
+  if (overview) {
+    const wide = Math.max(1, x(overview.bucket_s) + 0.4);
+    for (let i = 0; i < overview.bucket.length; i++) {
+      const at = x(overview.bucket[i] * overview.bucket_s);
+      if (overview.rr_mean[i]) {
+        const fast = y(60 / Math.max(0.2, overview.rr_low[i])), slow = y(60 / overview.rr_high[i]);
+        context.globalAlpha = 0.45;
+        context.fillStyle = colour["n-bar"];
+        context.fillRect(at, fast, wide, Math.max(1, slow - fast));
+        context.globalAlpha = 1;
+        context.fillStyle = colour["ink-2"];
+        context.fillRect(at, y(60 / overview.rr_mean[i]) - 0.75, wide, 1.5);
+      }
+      const row = (name, top) => {
+        if (!overview[name][i]) return;
+        context.globalAlpha = 0.3 + 0.7 * Math.min(1, (3 * overview[name][i]) / overview.n[i]);
+        context.fillStyle = colour[name];
+        context.fillRect(at, top, wide, 6);
+        context.globalAlpha = 1;
+      };
+      row("s", 51);
+      row("v", 59);
+    }
+  }
+  context.font = font(10, 500);
+  context.textBaseline = "middle";
+  context.fillStyle = colour["ink-3"];
+  context.textAlign = "left";
+  context.fillText("bpm", 6, 9);
+  context.textAlign = "right";
+  for (const bpm of [60, 120]) context.fillText(String(bpm), width - 5, y(bpm));
+  context.fillText(clock(duration), width - 5, 69);
+  const left = x(view.start), right = Math.max(left + 3, x(view.start + view.span));
+  context.fillStyle = colour.shade;
+  context.fillRect(left, 0, right - left, HEIGHT);
+  context.strokeStyle = colour.accent;
+  context.lineWidth = 1.5;
+  context.strokeRect(left + 0.5, 0.75, right - left - 1, HEIGHT - 1.5);
+}

@@ -1,0 +1,1 @@
+export async function showModels(place) { place.textContent = "…"; }

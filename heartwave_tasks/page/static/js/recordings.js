@@ -1,0 +1,117 @@
+// Recordings: a table to search, with each one's burden drawn beside its name.
+
+import { CLASSES, count, duration, fill, h, legend, percent } from "./dom.js";
+import { get } from "./server.js";
+
+const FILTERS = [["ventricular", "PVC > 10 %"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["unlabelled", "Not labelled yet"]];
+const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["rate", "Fastest"], ["duration", "Longest"], ["newest", "Newest"]];
+const FIELDS = { N: "n_normal", S: "n_supraventricular", V: "n_ventricular", F: "n_fusion", Q: "n_unknown_or_paced" };
+
+export async function showRecordings(place, parameters) {
+  const state = {
+    search: parameters.get("search") ?? "",
+    only: new Set(parameters.getAll("only")),
+    order: parameters.get("order") ?? "recording",
+    offset: Number(parameters.get("offset") ?? 0),
+  };
+  const summary = h("p", { class: "sub", role: "status" });
+  const body = h("div", {});
+  const search = h("input", { type: "search", placeholder: "Search recordings", "aria-label": "Search recordings", value: state.search, maxlength: 200 });
+  const order = h("select", { "aria-label": "Order" }, ORDERS.map(([value, name]) => h("option", { value }, name)));
+  order.value = state.order;
+  const filters = FILTERS.map(([name, title]) => h("button", {
+    type: "button", "aria-pressed": String(state.only.has(name)),
+    onclick: (event) => {
+      if (!state.only.delete(name)) state.only.add(name);
+      event.currentTarget.setAttribute("aria-pressed", String(state.only.has(name)));
+      state.offset = 0;
+      load();
+    },
+  }, title));
+  fill(place,
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, "Recordings"), summary), h("div", { class: "actions" }, search, order)),
+    h("div", { class: "filters", role: "group", "aria-label": "Filters" }, filters, legend()),
+    body);
+
+  let asked = null, timer = 0;
+  async function load() {
+    asked?.abort();
+    asked = new AbortController();
+    const query = { search: state.search, only: [...state.only], order: state.order, offset: state.offset };
+    const address = new URLSearchParams();
+    if (state.search) address.set("search", state.search);
+    for (const name of state.only) address.append("only", name);
+    if (state.order !== "recording") address.set("order", state.order);
+    if (state.offset) address.set("offset", state.offset);
+    history.replaceState(null, "", `#/recordings${address.size ? `?${address}` : ""}`);
+    try {
+      draw(await get("recordings", query, asked.signal));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(body, h("div", { class: "empty", role: "alert" }, h("strong", {}, "The list cannot be shown"), error.message));
+    }
+  }
+
+  function draw(found) {
+    const rows = found.recordings;
+    summary.textContent = found.n_found === 1 ? "1 recording" : `${count(found.n_found)} recordings`;
+    if (!rows.length) {
+      const filtered = state.search || state.only.size;
+      fill(body, h("div", { class: "card empty" }, h("strong", {}, filtered ? "No recording fits" : "No recording has been ingested"),
+        filtered ? "Take a filter away, or search for less." : "heartwave upload puts recordings into the bucket; ingest_recordings takes them up every hour."));
+      return;
+    }
+    fill(body,
+      h("div", { class: "card table" }, h("table", {},
+        h("thead", {}, h("tr", {}, ["Recording", "Burden", "V", "S", "Heart rate", "Longest RR", "Length", "Beats", "To review", "Model"].map((name, place) =>
+          h("th", { scope: "col", class: place > 1 ? "num" : null }, name)))),
+        h("tbody", {}, rows.map(row)))),
+      pages(found));
+  }
+
+  function pages(found) {
+    const last = found.offset + found.recordings.length;
+    if (!found.offset && last >= found.n_found) return null;
+    const go = (offset) => () => { state.offset = offset; load(); };
+    return h("div", { class: "pages" },
+      h("button", { type: "button", disabled: !found.offset, onclick: go(Math.max(0, found.offset - 100)) }, "Earlier"),
+      h("span", { class: "muted number" }, `${count(found.offset + 1)} – ${count(last)}`),
+      h("button", { type: "button", disabled: last >= found.n_found, onclick: go(last) }, "More"));
+  }
+
+  search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => { state.search = search.value; state.offset = 0; load(); }, 180); });
+  order.addEventListener("change", () => { state.order = order.value; state.offset = 0; load(); });
+  await load();
+  return () => { clearTimeout(timer); asked?.abort(); };
+}
+
+function row(recording) {
+  const target = `#/strip?id=${encodeURIComponent(recording.recording_id)}`;
+  const labelled = recording.n_normal !== null;
+  return h("tr", { onclick: (event) => { if (!event.target.closest("a")) location.hash = target; } },
+    h("th", { scope: "row" },
+      h("a", { href: target }, recording.recording_id),
+      h("span", { class: "lead" }, recording.leads.slice(0, 3).join(" · "), recording.leads.length > 3 ? ` +${recording.leads.length - 3}` : "")),
+    h("td", { class: "burden" }, labelled ? burden(recording) : h("span", { class: "chip" }, "not labelled yet")),
+    h("td", { class: `num ${recording.ventricular_percent > 10 ? "V strong" : ""}` }, percent(recording.ventricular_percent)),
+    h("td", { class: `num ${recording.supraventricular_percent > 10 ? "S strong" : ""}` }, percent(recording.supraventricular_percent)),
+    h("td", { class: "num" }, recording.heart_rate_bpm ? recording.heart_rate_bpm.toFixed(0) : "–", h("small", {}, " bpm")),
+    h("td", { class: `num ${recording.n_pauses ? "strong" : ""}` }, recording.longest_rr_s ? recording.longest_rr_s.toFixed(1) : "–", h("small", {}, " s"),
+      recording.n_pauses ? h("span", { class: "chip warn", title: "RR intervals of 3 s and more" }, `${count(recording.n_pauses)} ≥ 3 s`) : null),
+    h("td", { class: "num" }, duration(recording.duration_s)),
+    h("td", { class: "num" }, count(recording.n_beats)),
+    h("td", { class: "num" }, recording.n_review ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_review)) : "0"),
+    h("td", { class: "num" }, recording.model_version === null ? "–" : `v${recording.model_version}`,
+      recording.in_training_set ? h("span", { class: "chip", title: "The model was trained on this recording: agreement with its reference is no test" }, "trained on") : null));
+}
+
+function burden(recording) {
+  const total = recording.n_beats || 1;
+  const told = CLASSES.filter((name) => recording[FIELDS[name]]).map((name) => `${percent(100 * recording[FIELDS[name]] / total)} ${name}`).join(", ");
+  const parts = CLASSES.map((name) => {
+    const part = h("i", { class: `bar-${name}` });
+    part.style.flexGrow = recording[FIELDS[name]] / total;
+    return recording[FIELDS[name]] ? part : null;
+  });
+  return h("span", { class: "stack", role: "img", "aria-label": told, title: told }, parts);
+}
+

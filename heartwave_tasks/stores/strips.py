@@ -1,0 +1,203 @@
+"""Strips in the lake: a recording's signals as they are drawn, in pieces that can be fetched one by one.
+
+One object per recording revision, beside its beats. After a mark and the length of the header comes a header in JSON,
+then every level of every lead's pyramid in pieces of `PIECE` entries, each compressed by itself. So a view of a whole
+day and a view of three seconds cost the same few kilobytes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+from botocore.exceptions import ClientError
+
+from heartwave_tasks.ecg.strips import FACTOR, MISSING, extremes, pyramid, to_microvolts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from botocore.client import BaseClient as S3Client
+    from numpy.typing import NDArray
+
+PREFIX: Final = "strips"
+
+MAX_LEADS: Final = 12
+"""Leads that are kept for drawing: those analysed, then the others in the header's order."""
+
+PIECE: Final = 16_384
+"""Entries of a piece; at 360 Hz 45 seconds of samples."""
+
+_MARK: Final = b"HWSTRIP1"
+_LENGTH: Final = struct.Struct("<I")
+_FIRST_BYTES: Final = 65_536  # the header of a day, in one request
+_GONE: Final = frozenset({"404", "NoSuchKey"})
+
+
+class StripMissingError(LookupError):
+    """A recording has no strip in the lake; the message names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of one lead: samples (n,), or lowest and highest (n, 2) of ``per_column`` samples each, in µV.
+
+    ``start`` is the first sample that is covered, at the recording's own rate.
+    """
+
+    start: int
+    per_column: int
+    values: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class StripHeader:
+    """What a strip holds, and where.
+
+    ``ranges`` are each lead's lowest, usual and highest level in µV, rare extremes left out. ``pieces[level][lead]``
+    are the bounds of its pieces in bytes, one more than there are.
+    """
+
+    sampling_frequency: float
+    n_samples: int
+    leads: tuple[str, ...]
+    ranges: tuple[tuple[int, int, int], ...]
+    pieces: tuple[tuple[tuple[int, ...], ...], ...]
+
+
+def strip_key(beats_key: str) -> str:
+    """Return the key of the strip that belongs to a revision's beats."""
+    return f"{PREFIX}/{beats_key.partition('/')[2].removesuffix('.parquet')}.strip"
+
+
+def to_strip(
+    signals: NDArray[np.floating], sampling_frequency: float, leads: Sequence[str], first: Sequence[int]
+) -> bytes:
+    """Write signals (n_samples, n_leads) in mV as a strip; the columns in ``first`` come first."""
+    order = [*first, *(column for column in range(signals.shape[1]) if column not in first)][:MAX_LEADS]
+    pyramids = [pyramid(to_microvolts(signals[:, column])) for column in order]
+    body: list[bytes] = []
+    at = 0
+    bounds: list[list[list[int]]] = []
+    for level in range(len(pyramids[0])):
+        bounds.append([])
+        for levels in pyramids:
+            ends = [at]
+            for start in range(0, len(levels[level]), PIECE):
+                body.append(_pack(levels[level][start : start + PIECE]))
+                at += len(body[-1])
+                ends.append(at)
+            bounds[-1].append(ends)
+    header = {
+        "sampling_frequency": sampling_frequency,
+        "n_samples": len(signals),
+        "leads": [leads[column] for column in order],
+        "ranges": [_range(levels[0]) for levels in pyramids],
+        "pieces": bounds,
+    }
+    told = json.dumps(header, separators=(",", ":")).encode()
+    return b"".join([_MARK, _LENGTH.pack(len(told)), told, *body])
+
+
+class Strip:
+    """A strip in the lake, read piece by piece.
+
+    Raises `StripMissingError` when there is none.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
+        self._client, self._bucket, self._key = client, bucket, key
+        first = self._fetch(0, _FIRST_BYTES)
+        if first[: len(_MARK)] != _MARK:
+            raise StripMissingError(f"{key} is no strip; delete it, and it is written anew.")
+        (length,) = _LENGTH.unpack_from(first, len(_MARK))
+        start = len(_MARK) + _LENGTH.size
+        told = first[start : start + length]
+        if len(told) < length:
+            told += self._fetch(start + len(told), start + length)
+        header = json.loads(told)
+        self._body = start + length
+        self.header = StripHeader(
+            float(header["sampling_frequency"]),
+            int(header["n_samples"]),
+            tuple(header["leads"]),
+            tuple((low, usual, high) for low, usual, high in header["ranges"]),
+            tuple(tuple(tuple(ends) for ends in leads) for leads in header["pieces"]),
+        )
+
+    def read(self, lead: int, start: int, stop: int, n_columns: int) -> Stretch:
+        """Read samples ``[start, stop)`` of a lead, reduced to about ``n_columns`` extremes if there are many more."""
+        start, stop = max(0, start), min(stop, self.header.n_samples)
+        if stop - start <= 2 * n_columns:
+            return Stretch(start, 1, self._entries(0, lead, start, stop))
+        level, factor = 0, 1
+        # The coarsest level that still has two entries for every column.
+        while level + 1 < len(self.header.pieces) and (stop - start) // (factor * FACTOR) >= 2 * n_columns:
+            level, factor = level + 1, factor * FACTOR
+        first, last = start // factor, -(-stop // factor)
+        per_column = max(1, -(-(last - first) // n_columns))
+        # Columns lie on a grid of their own, so that panning does not make peaks flicker.
+        first -= first % per_column
+        entries = self._entries(level, lead, first, last)
+        return Stretch(
+            first * factor, per_column * factor, extremes(entries, -(-len(entries) // per_column), per_column)
+        )
+
+    def _entries(self, level: int, lead: int, first: int, last: int) -> NDArray[np.int16]:
+        bounds = self.header.pieces[level][lead]
+        pieces = range(first // PIECE, min(-(-last // PIECE), len(bounds) - 1))
+        if not pieces:
+            return np.empty((0, 2) if level else 0, dtype=np.int16)
+        content = self._fetch(self._body + bounds[pieces[0]], self._body + bounds[pieces[-1] + 1])
+        offset = bounds[pieces[0]]
+        length = self.header.n_samples if level == 0 else -(-self.header.n_samples // FACTOR**level)
+        unpacked = [
+            _unpack(
+                content[bounds[piece] - offset : bounds[piece + 1] - offset],
+                min(PIECE, length - piece * PIECE),
+                wide=level > 0,
+            )
+            for piece in pieces
+        ]
+        begin = pieces[0] * PIECE
+        return np.concatenate(unpacked)[first - begin : last - begin]
+
+    def _fetch(self, start: int, stop: int) -> bytes:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                msg = f"{self._key} is not in the lake; ingest the recording again."
+                raise StripMissingError(msg) from error
+            raise
+        content: bytes = answer["Body"].read()
+        return content
+
+
+def _range(samples: NDArray[np.int16]) -> list[int]:
+    known = samples[samples != MISSING]
+    if not known.size:
+        return [0, 0, 0]
+    # Every so-manieth sample tells as much, and is sorted in no time.
+    chosen = known[:: max(1, known.size // 200_000)]
+    return [int(value) for value in np.quantile(chosen, (0.002, 0.5, 0.998))]
+
+
+def _pack(entries: NDArray[np.int16]) -> bytes:
+    """Compress differences along time: neighbours are much alike."""
+    steps = np.diff(entries, axis=0, prepend=np.zeros_like(entries[:1]))
+    packed: bytes = pa.compress(np.ascontiguousarray(steps).tobytes(), codec="zstd", asbytes=True)
+    return packed
+
+
+def _unpack(content: bytes, length: int, *, wide: bool) -> NDArray[np.int16]:
+    shape = (length, 2) if wide else (length,)
+    size = 2 * length * (2 if wide else 1)
+    steps = np.frombuffer(pa.decompress(content, size, codec="zstd", asbytes=True), dtype=np.int16).reshape(shape)
+    # Differences wrap around at 16 bits, and so does their sum.
+    entries: NDArray[np.int16] = np.cumsum(steps, axis=0, dtype=np.int16)
+    return entries

@@ -1,0 +1,261 @@
+"""The page's routes against real PostgreSQL and S3: what they show, and whom they refuse."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from pydantic import SecretStr
+
+from heartwave_tasks.ecg import signals
+from heartwave_tasks.ecg.beats import segment
+from heartwave_tasks.local.ports import choose
+from heartwave_tasks.page.application import create_app
+from heartwave_tasks.page.guards import MAX_BODY_BYTES, RateLimit
+from heartwave_tasks.page.people import Person
+from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.predictions import LabelBatch
+from heartwave_tasks.stores.strips import strip_key, to_strip
+from heartwave_tasks.stores.wfdb_records import read_record
+from heartwave_tasks.synthetic import write_recordings
+from tests.integration.planting import Planter, sha256
+from tests.integration.s3_server import run_s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heartwave_tasks.ecg.beats import Beats, Recording
+    from tests.integration.conftest import DatabaseUrls
+
+RECORDING = "ward/syn000"
+SIGNED_IN = {"x-test-user": "nurse"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page, and one recording it shows."""
+
+    client: httpx.Client
+    app: FastAPI
+    plant: Planter
+    recording: Recording
+    beats: Beats
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Ask as somebody who is signed in."""
+        answer = self.client.get(path, params=parameters, headers=SIGNED_IN)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings that lead to an S3 server."""
+    with run_s3_server(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Two minutes of a synthetic recording."""
+    directory = tmp_path_factory.mktemp("records")
+    name = write_recordings(directory, count=1, duration_s=120, seed=3)[0]
+    return read_record(directory, f"ward/{name}", Settings())
+
+
+@pytest.fixture
+def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Recording) -> Iterator[Page]:
+    """The page over a lake with one recording, labelled as its reference says with a few doubts."""
+    settings = s3.model_copy(
+        update={"database_url": SecretStr(database.writer), "reader_database_url": SecretStr(database.reader)}
+    )
+    found = segment(recording)
+    key = lake.beats_key(RECORDING, sha256(RECORDING))
+    bucket = s3_client(settings)
+    bucket.put_object(Bucket=settings.lake_bucket, Key=key, Body=lake.to_parquet(found, sha256(RECORDING)))
+    chosen = signals.choose_leads(recording.lead_names)
+    strip = to_strip(recording.signals, recording.sampling_frequency, recording.lead_names, chosen)
+    bucket.put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip)
+    kept = found.take(found.is_beat)
+    revision = plant.recording(
+        RECORDING,
+        len(kept),
+        beats_key=key,
+        n_samples=len(recording.signals),
+        duration_s=len(recording.signals) / recording.sampling_frequency,
+        sampling_frequency=recording.sampling_frequency,
+        leads=recording.lead_names,
+    )
+    plant.score(revision, plant.model(1, promoted=True), _labels(kept))
+    app = create_app(settings, _identify)
+    with _serve(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield Page(client, app, plant, recording, kept)
+
+
+@contextmanager
+def _serve(app: FastAPI) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=choose({"page": None})["page"], log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.config.port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+async def _identify(request: Request) -> Person:
+    name = request.headers.get("x-test-user")
+    if name is None:
+        raise HTTPException(401, "Not authenticated")
+    return Person(name, may_write=name != "viewer")
+
+
+def _labels(beats: Beats) -> LabelBatch:
+    probabilities = np.full((len(beats), 5), 0.01, dtype=np.float32)
+    ids = np.where(beats.reference >= 0, beats.reference, 0)
+    probabilities[np.arange(len(beats)), ids] = 0.96
+    probabilities[3] = (0.3, 0.5, 0.1, 0.05, 0.05)
+    return LabelBatch(
+        r_peak_sample=beats.r_peak_sample,
+        time_s=beats.time_s,
+        class_ids=probabilities.argmax(axis=1).astype(np.int8),
+        confidence=probabilities.max(axis=1),
+        probabilities=probabilities,
+        rr_previous_s=beats.rr_previous_s,
+        rr_next_s=beats.rr_next_s,
+        reference_ids=beats.reference,
+    )
+
+
+def test_strangers_see_nothing(page: Page) -> None:
+    """Without a session every route answers 401, the page's own files included."""
+    described = page.app.openapi()["paths"]
+    asked = {(method, path) for path, methods in described.items() for method in methods}
+
+    assert len(asked) > 5
+    for method, path in asked | {("get", path) for path in ("/", "/static/page.css", "/data/me", "/openapi.json")}:
+        assert page.client.request(method, path).status_code == 401, path
+
+
+def test_recordings_are_found(page: Page) -> None:
+    """The table shows burdens, finds by part of a name, and filters; text that looks like SQL is only text."""
+    page.plant.recording("ward/<img src=x onerror=alert(1)>", 0)
+
+    everything = page.get("/data/recordings")
+    assert everything["n_found"] == 2
+    found = page.get("/data/recordings", search="SYN")["recordings"]
+    assert [row["recording_id"] for row in found] == [RECORDING]
+    assert found[0]["n_beats"] == len(page.beats)
+    assert found[0]["n_review"] == 1
+    assert page.get("/data/recordings", search="%' OR 1=1 --")["n_found"] == 0
+    assert [row["recording_id"] for row in page.get("/data/recordings", only="unlabelled")["recordings"]] != [RECORDING]
+    assert page.get("/data/recordings", only="review")["n_found"] == 1
+    assert page.get("/data/recording", id=RECORDING)["annotated"] is True
+
+
+def test_strip_shows_the_signal(page: Page) -> None:
+    """A close view brings samples and beats, a far one extremes, and neither more than 200 kB."""
+    near = page.get("/data/strip", id=RECORDING, start_s=10, stop_s=13)
+    rate = page.recording.sampling_frequency
+    start = near["leads"][0]["start"]
+
+    lead = page.recording.lead_names.index(near["leads"][0]["name"])
+    expected = np.rint(page.recording.signals[start : start + 100, lead] * 1000).astype(int)
+    assert near["leads"][0]["values"][:100] == expected.tolist()
+    samples = page.beats.r_peak_sample
+    inside = samples[(samples >= int(10 * rate)) & (samples <= int(13 * rate))]
+    assert near["beats"]["r_peak_sample"] == inside.tolist()
+    far = page.client.get(
+        "/data/strip",
+        params={"id": RECORDING, "start_s": 0, "stop_s": 120, "columns": 4096, "leads": 4},
+        headers=SIGNED_IN,
+    )
+    assert len(far.content) < 200_000
+    assert (
+        page.client.get(
+            "/data/strip", params={"id": RECORDING, "start_s": 9, "stop_s": 9}, headers=SIGNED_IN
+        ).status_code
+        == 422
+    )
+    assert page.client.get("/data/strip", params={"id": "ward/none"}, headers=SIGNED_IN).status_code == 404
+
+
+def test_jumps_find_the_next_of_a_kind(page: Page) -> None:
+    """One jumps to the next beat of a class or to one the model was not sure of, and back."""
+    samples, classes = page.beats.r_peak_sample, page.beats.reference
+    first_v = int(samples[np.flatnonzero(classes == 2)[0]])
+
+    assert page.get("/data/jump", id=RECORDING, sample=0, kind="V")["beat"]["r_peak_sample"] == first_v
+    assert page.get("/data/jump", id=RECORDING, sample=0, kind="unsure")["beat"]["r_peak_sample"] == int(samples[3])
+    assert page.get("/data/jump", id=RECORDING, sample=first_v, kind="V", direction="previous")["beat"] is None
+
+
+def test_relatives_look_alike(page: Page) -> None:
+    """A beat comes with its shape, the dominant beat, and relatives that look more like it than most."""
+    sample = int(page.beats.r_peak_sample[np.flatnonzero(page.beats.reference == 2)[0]])
+
+    found = page.get("/data/beat", id=RECORDING, sample=sample)
+
+    assert found["label"]["class"] == "V"
+    assert len(found["window"]) == len(found["dominant"]) == 187
+    likenesses = [relative["likeness"] for relative in found["relatives"]]
+    assert likenesses == sorted(likenesses, reverse=True)
+    assert found["relatives"][0]["class"] == "V"
+    assert found["likeness"] < likenesses[0]
+
+
+def test_whole_recording_at_a_glance(page: Page) -> None:
+    """The overview counts every beat once."""
+    found = page.get("/data/overview", id=RECORDING, buckets=40)
+
+    assert sum(found["n"]) == len(page.beats)
+    assert sum(found["v"]) == int((page.beats.reference == 2).sum())
+
+
+def test_answers_are_sealed(page: Page) -> None:
+    """Every answer, errors too, forbids foreign scripts, frames and guessing of types; files stay in their folder."""
+    for path in ("/", "/data/me", "/data/recording?id=ward/none", "/static/js/page.js"):
+        headers = page.client.get(path, headers=SIGNED_IN).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    for path in (
+        "/static/..%2fapplication.py",
+        "/static/../application.py",
+        "/static/%2e%2e/guards.py",
+        "/static//etc/passwd",
+    ):
+        assert page.client.get(path, headers=SIGNED_IN).status_code == 404
+
+
+def test_large_bodies_are_refused(page: Page) -> None:
+    """A body over the limit is refused before it is read, announced or not."""
+    announced = page.client.post("/data/me", content=b"x" * (MAX_BODY_BYTES + 1), headers=SIGNED_IN)
+
+    assert announced.status_code == 413
+
+
+def test_rate_is_limited() -> None:
+    """Whoever asks too often waits; others do not."""
+    limit = RateLimit(per_second=2, burst=3)
+    for _ in range(3):
+        limit.take("busy", now=0.0)
+    with pytest.raises(HTTPException) as refusal:
+        limit.take("busy", now=0.1)
+
+    assert refusal.value.status_code == 429
+    limit.take("calm", now=0.1)
+    limit.take("busy", now=1.0)

@@ -1,0 +1,115 @@
+"""Strips lose no spike, whatever stretch of a recording is drawn."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from heartwave_tasks.ecg.strips import MISSING, extremes, pyramid, to_microvolts
+from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key, to_strip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Bucket:
+    """One object, read by range as S3 does."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.fetched: list[int] = []
+
+    def get_object(self, *, Range: str, **_: object) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        """Return the bytes of a range."""
+        first, last = Range.removeprefix("bytes=").split("-")
+        part = self.content[int(first) : int(last) + 1]
+        self.fetched.append(len(part))
+        return {"Body": io.BytesIO(part)}
+
+
+@pytest.fixture(scope="module")
+def signals() -> NDArray[np.float32]:
+    """Ten minutes of two leads at 360 Hz in mV, with a gap."""
+    random = np.random.default_rng(1)
+    walk = np.cumsum(random.normal(0, 0.01, (216_000, 2)), axis=0).astype(np.float32)
+    walk[100_000] = 4.0, -4.0
+    walk[5_000:9_000, 0] = np.nan
+    return walk
+
+
+def test_microvolts_keep_gaps() -> None:
+    """What was not recorded is told from zero, and what is off the scale is clipped."""
+    assert to_microvolts(np.array([0.0, 0.0012, np.nan, 99.0, -99.0])).tolist() == [0, 1, MISSING, 32_767, -32_767]
+
+
+def test_extremes_of_gaps() -> None:
+    """A missing sample is neither the lowest nor the highest; a column of nothing else is missing."""
+    samples = np.array([MISSING, 5, 7, MISSING, MISSING, MISSING, -3], dtype=np.int16)
+
+    assert extremes(samples, 4, 2).tolist() == [[5, 5], [7, 7], [MISSING, MISSING], [-3, -3]]
+
+
+def test_pyramid_covers_everything() -> None:
+    """Each level's extremes are those of all samples below, down to the last incomplete entry."""
+    samples = np.random.default_rng(0).integers(-3_000, 3_000, 300_001).astype(np.int16)
+
+    for factor, level in zip((8, 64, 512), pyramid(samples)[1:], strict=False):
+        last = samples[(len(level) - 1) * factor :]
+        assert len(level) == -(-len(samples) // factor)
+        assert (level[:, 0].min(), level[:, 1].max()) == (samples.min(), samples.max())
+        assert level[-1].tolist() == [last.min(), last.max()]
+
+
+@pytest.mark.parametrize(("start", "stop", "columns"), [(0, 216_000, 900), (77, 150_000, 333), (99_000, 103_000, 500)])
+def test_every_column_holds_its_samples(signals: NDArray[np.float32], start: int, stop: int, columns: int) -> None:
+    """Whatever the zoom, a column's lowest and highest are those of its samples: no spike is lost."""
+    strip = Strip(Bucket(to_strip(signals, 360.0, ("MLII", "V1"), (1, 0))), "lake", "key")
+    expected = to_microvolts(signals[:, 1])
+
+    stretch = strip.read(0, start, stop, columns)
+
+    assert strip.header.leads == ("V1", "MLII")
+    assert stretch.start <= start
+    assert len(stretch.values) <= columns + 2
+    for place, (low, high) in enumerate(stretch.values.tolist()):
+        first = stretch.start + place * stretch.per_column
+        covered = expected[first : first + stretch.per_column]
+        if first + stretch.per_column <= stop:
+            assert (low, high) == (covered.min(), covered.max())
+    assert stretch.start + len(stretch.values) * stretch.per_column >= stop
+
+
+def test_close_up_is_the_signal(signals: NDArray[np.float32]) -> None:
+    """Close up, the samples themselves come, gaps included."""
+    strip = Strip(Bucket(to_strip(signals, 360.0, ("MLII", "V1"), (0, 1))), "lake", "key")
+
+    stretch = strip.read(0, 4_000, 6_000, 1_000)
+
+    assert stretch.per_column == 1
+    assert stretch.values.tolist() == to_microvolts(signals[4_000:6_000, 0]).tolist()
+    assert strip.read(0, 215_990, 999_999, 1_000).values.tolist() == to_microvolts(signals[215_990:, 0]).tolist()
+
+
+def test_views_cost_little(signals: NDArray[np.float32]) -> None:
+    """A view of everything and one of a second fetch a small part of the object each."""
+    bucket = Bucket(to_strip(np.tile(signals, (8, 1)), 360.0, ("MLII", "V1"), (0, 1)))
+    strip = Strip(bucket, "lake", "key")
+
+    for start, stop in ((0, 8 * 216_000), (500_000, 500_360)):
+        before = len(bucket.fetched)
+        strip.read(0, start, stop, 1_000)
+        assert sum(bucket.fetched[before:]) < 100_000 < len(bucket.content) / 10
+
+
+def test_something_else_is_refused() -> None:
+    """An object that is no strip is not drawn."""
+    with pytest.raises(StripMissingError):
+        Strip(Bucket(b"PAR1" * 100), "lake", "key")
+
+
+def test_keys_go_with_beats() -> None:
+    """A strip lies under the name of its beats."""
+    assert strip_key("beats/segmenter=1/mitdb/100/ab.parquet") == "strips/segmenter=1/mitdb/100/ab.strip"

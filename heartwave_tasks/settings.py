@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         default=None, description="Analyst role, read-only; `heartwave sql` uses it."
     )
 
+    reviewer_database_url: SecretStr | None = Field(
+        default=None,
+        description="Role of the page in Airflow: reads the views and notes reviews; without it, nobody reviews.",
+    )
+
     mlflow_tracking_uri: str | None = None
     model_name: str = Field(default="heartwave", description="Registered model whose champion labels beats.")
 

@@ -1,13 +1,23 @@
 -- Who may do what, applied again after every migration: first everything is taken away, then exactly this is given.
--- The role names come from the session settings heartwave.writer and heartwave.reader.
+-- The role names come from the session settings heartwave.writer and heartwave.reader, and, where people review beats,
+-- heartwave.reviewer.
 -- Run by the schema's owner, inside the migration's transaction.
 
 DO $$
 DECLARE
     writer text := current_setting('heartwave.writer');
     reader text := current_setting('heartwave.reader');
+    reviewer text := nullif(current_setting('heartwave.reviewer', true), '');
     found record;
 BEGIN
+    IF reviewer IS NOT NULL THEN
+        EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), reviewer);
+        EXECUTE format('REVOKE ALL ON SCHEMA heartwave FROM %I', reviewer);
+        EXECUTE format('REVOKE ALL ON TYPE heartwave.beat_class FROM %I', reviewer);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA heartwave FROM %I', reviewer);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heartwave FROM %I', reviewer);
+    END IF;
+
     -- The database and its public schema are for nobody by default: no connecting, no temporary tables.
     IF pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
         EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I, %I', current_database(), writer, reader);
@@ -56,5 +66,21 @@ BEGIN
     LOOP
         EXECUTE format('GRANT SELECT ON heartwave.%I TO %I', found.relname, reader);
     END LOOP;
+
+    -- The reviewer: what the reader sees, and one function that notes what a person says a beat is.
+    IF reviewer IS NOT NULL THEN
+        IF pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+            EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), reviewer);
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA heartwave TO %I', reviewer);
+        EXECUTE format('GRANT USAGE ON TYPE heartwave.beat_class TO %I', reviewer);
+        FOR found IN
+            SELECT relname FROM pg_class WHERE relnamespace = 'heartwave'::regnamespace AND relkind = 'v'
+        LOOP
+            EXECUTE format('GRANT SELECT ON heartwave.%I TO %I', found.relname, reviewer);
+        END LOOP;
+        EXECUTE format('GRANT EXECUTE ON FUNCTION
+                            heartwave.review_beat(text, integer, heartwave.beat_class, text) TO %I', reviewer);
+    END IF;
 END
 $$;

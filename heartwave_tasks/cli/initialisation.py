@@ -15,7 +15,14 @@ def initialise() -> None:
     console, settings = Console(soft_wrap=True), Settings.load()
     owner, writer, reader = need(settings, "owner_database_url", "database_url", "reader_database_url")
     admin = settings.admin_database_url
-    initialise_database(admin.get_secret_value() if admin else None, owner, writer, reader)
+    reviewer = settings.reviewer_database_url
+    initialise_database(
+        admin.get_secret_value() if admin else None,
+        owner,
+        writer,
+        reader,
+        reviewer.get_secret_value() if reviewer else None,
+    )
     console.print("Database, roles and schema are there.")
     created = create_buckets(settings)
     console.print(f"Buckets created: {', '.join(created)}." if created else "Buckets are there.", highlight=False)

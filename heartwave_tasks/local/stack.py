@@ -340,7 +340,7 @@ class Stack:
 
         admin = self._postgres.url()
         create_database(admin, self._mlflow.database_url)
-        initialise_database(admin, *(self._role_url(role) for role in ("owner", "writer", "reader")))
+        initialise_database(admin, *(self._role_url(role) for role in ("owner", "writer", "reader", "reviewer")))
 
     def _role_url(self, role: str) -> str:
         return self._postgres.url(f"heartwave_{role}", self._state.secrets[role], _DATABASE)
@@ -360,6 +360,7 @@ class Stack:
             "HEARTWAVE_OWNER_DATABASE_URL": self._role_url("owner"),
             "HEARTWAVE_DATABASE_URL": self._role_url("writer"),
             "HEARTWAVE_READER_DATABASE_URL": self._role_url("reader"),
+            "HEARTWAVE_REVIEWER_DATABASE_URL": self._role_url("reviewer"),
             "HEARTWAVE_MLFLOW_TRACKING_URI": self._mlflow.url,
             "HEARTWAVE_AIRFLOW_URL": self._airflow.url,
             "HEARTWAVE_AIRFLOW_USERNAME": "admin",

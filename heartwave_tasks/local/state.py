@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _PREFERRED_PORTS: Final = {"airflow": 8080, "mlflow": 5000, "postgres": 5433, "s3.port": 8333}
 _SECRETS: Final = (
-    "postgres", "owner", "writer", "reader", "airflow_database", "mlflow_database", "s3_admin", "s3_heartwave",
-    "s3_mlflow", "jwt", "api", *(f"airflow_{user}" for user in USERS),
+    "postgres", "owner", "writer", "reader", "reviewer", "airflow_database", "mlflow_database", "s3_admin",
+    "s3_heartwave", "s3_mlflow", "jwt", "api", *(f"airflow_{user}" for user in USERS),
 )  # fmt: skip
 
 
@@ -39,9 +39,16 @@ def load(home: Path) -> StackState | None:
 
 
 def load_or_create(home: Path, *, usual_ports: bool = True) -> StackState:
-    """Read a stack's state; the first time choose free ports (the usual ones if possible) and generate passwords."""
+    """Read a stack's state; the first time choose free ports (the usual ones if possible) and generate passwords.
+
+    A stack of an earlier version gets the passwords it does not have yet.
+    """
     known = load(home)
     if known is not None:
+        missing = {name: secrets.token_hex(20) for name in _SECRETS if name not in known.secrets}
+        if missing:
+            known.secrets.update(missing)
+            write_secret(_file(home), json.dumps(asdict(known), indent=1))
         return known
     home.mkdir(parents=True, exist_ok=True)
     usual = _PREFERRED_PORTS if usual_ports else {}

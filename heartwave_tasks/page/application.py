@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
 
 import heartwave_tasks
-from heartwave_tasks.page import recordings, strips
+from heartwave_tasks.page import models, recordings, reviews, strips, tonight
 from heartwave_tasks.page.database import Database
 from heartwave_tasks.page.guards import Guards, RateLimit
 from heartwave_tasks.page.people import Person, SignedIn
@@ -60,7 +60,8 @@ def create_app(settings: Settings, identify: Identify) -> FastAPI:
     app.add_exception_handler(OperationalError, _unavailable)
     inside = APIRouter(dependencies=[Depends(admit)])
     inside.include_router(recordings.router)
-    inside.include_router(strips.router)
+    for part in (tonight, strips, reviews, models):
+        inside.include_router(part.router)
     inside.include_router(_files())
     app.include_router(inside)
     return app

@@ -1,4 +1,4 @@
-"""The page's connections to PostgreSQL: few, short, and with no more rights than an analyst's."""
+"""The page's connections to PostgreSQL: few, short, and with an analyst's rights and that to review."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class Database:
     """Queries on the views that analysts see. Raises SQLAlchemy's `OperationalError` when nobody answers."""
 
     def __init__(self, settings: Settings) -> None:
-        if settings.reader_database_url is None:
-            raise SettingsError("HEARTWAVE_READER_DATABASE_URL is not set; the page reads through it.")
-        url = make_url(settings.reader_database_url.get_secret_value()).set(drivername="postgresql+psycopg2")
+        given = settings.reviewer_database_url or settings.reader_database_url
+        if given is None:
+            raise SettingsError("HEARTWAVE_REVIEWER_DATABASE_URL is not set; the page reads and reviews through it.")
+        url = make_url(given.get_secret_value()).set(drivername="postgresql+psycopg2")
         self._engine = create_engine(
             url,
             pool_size=4,
@@ -48,6 +49,11 @@ class Database:
             found = connection.execute(text(query), cast("Mapping[str, Any]", values))
             names, rows = list(found.keys()), found.all()
             return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+    def change(self, query: str, **values: object) -> dict[str, Any]:
+        """Run one statement that changes something, commit it, and return its row."""
+        with self._engine.begin() as connection:
+            return dict(connection.execute(text(query), cast("Mapping[str, Any]", values)).mappings().one())
 
     def row(self, query: str, **values: object) -> dict[str, Any] | None:
         """Run one query and return its first row, None without any."""

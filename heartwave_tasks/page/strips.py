@@ -80,7 +80,8 @@ OpenLake = Annotated[Lake, Depends(_lake_of)]
 Sample = Annotated[int, Query(ge=0, le=2**31 - 1, description="R peak, at the recording's own rate.")]
 
 _LABELS: Final = """
-    SELECT r_peak_sample, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s, reference
+    SELECT r_peak_sample, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s, reference,
+        model_class, reviewed_by, reviewed_at
     FROM current_labels WHERE recording_id = :recording_id
 """
 
@@ -244,6 +245,8 @@ def _beats(data: Database, recording_id: str, start: int, stop: int) -> dict[str
     )
     if len(found["r_peak_sample"]) > MOST_BEATS:
         return None
+    del found["reviewed_at"]
+    found["reviewed"] = [name is not None for name in found.pop("reviewed_by")]
     probabilities = zip(*(found.pop(f"p_{name}") for name in "nsvfq"), strict=True)
     return {
         **found,

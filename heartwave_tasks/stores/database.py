@@ -42,26 +42,32 @@ class DatabaseSetupError(RuntimeError):
     """The database cannot be set up; the message says what is missing and what to do."""
 
 
-def initialise_database(admin_url: str | None, owner_url: str, writer_url: str, reader_url: str) -> None:
+def initialise_database(
+    admin_url: str | None, owner_url: str, writer_url: str, reader_url: str, reviewer_url: str | None = None
+) -> None:
     """Bring a PostgreSQL server to the state HeartWave needs; doing it again changes nothing.
 
     ``admin_url`` connects as a superuser, or as a role that may create roles and databases, to any database of the
-    server. From the other three URLs come the names and passwords of the roles and the name of the database, which
-    must be the same in all three. Without ``admin_url`` the roles and the database must exist already, and only the
-    migrations and the rights are applied, as the owner.
+    server. From the other URLs come the names and passwords of the roles and the name of the database, which must be
+    the same in all of them; there need be no reviewer where nobody reviews beats. Without ``admin_url`` the roles and
+    the database must exist already, and only the migrations and the rights are applied, as the owner.
 
     Raises `DatabaseSetupError` when the URLs contradict each other or something is missing.
     """
-    owner, writer, reader = (_parse(url) for url in (owner_url, writer_url, reader_url))
-    if len({url.database for url in (owner, writer, reader)}) != 1:
-        found = ", ".join(str(url.database) for url in (owner, writer, reader))
+    urls = [_parse(url) for url in (owner_url, writer_url, reader_url, reviewer_url) if url is not None]
+    owner, writer, reader, *reviewers = urls
+    if len({url.database for url in urls}) != 1:
+        found = ", ".join(str(url.database) for url in urls)
         raise DatabaseSetupError(f"Owner, writer and reader must use one database, but their URLs name {found}.")
-    if len({url.username for url in (owner, writer, reader)}) != 3:  # noqa: PLR2004  three URLs, three roles
-        raise DatabaseSetupError("Owner, writer and reader must be three different roles: each has rights of its own.")
+    if len({url.username for url in urls}) != len(urls):
+        raise DatabaseSetupError(
+            "Owner, writer and reader must be three different roles, the reviewer a fourth: each has its own rights."
+        )
     if admin_url is not None:
         create_database(admin_url, owner_url)
-        _admit_roles(admin_url, owner, (writer, reader))
-    migrate(owner_url, writer=str(writer.username), reader=str(reader.username))
+        _admit_roles(admin_url, owner, (writer, reader, *reviewers))
+    reviewer = str(reviewers[0].username) if reviewers else None
+    migrate(owner_url, writer=str(writer.username), reader=str(reader.username), reviewer=reviewer)
 
 
 def create_database(admin_url: str, owner_url: str) -> None:
@@ -96,10 +102,17 @@ def create_database(admin_url: str, owner_url: str) -> None:
             cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(str(owner.database))))
 
 
-def migrate(owner_url: str, *, writer: str = "heartwave_writer", reader: str = "heartwave_reader") -> None:
-    """Apply the outstanding migrations and the rights of both roles, all in one transaction."""
+def migrate(
+    owner_url: str,
+    *,
+    writer: str = "heartwave_writer",
+    reader: str = "heartwave_reader",
+    reviewer: str | None = "heartwave_reviewer",
+) -> None:
+    """Apply the outstanding migrations and the rights of the roles, all in one transaction."""
+    roles = {"writer": writer, "reader": reader, **({"reviewer": reviewer} if reviewer else {})}
     with owner_connection(owner_url) as connection:
-        for role in (writer, reader):
+        for role in roles.values():
             if connection.execute(text("SELECT to_regrole(quote_ident(:role))"), {"role": role}).scalar() is None:
                 raise DatabaseSetupError(
                     f"Role {role} does not exist. Run `heartwave init` with HEARTWAVE_ADMIN_DATABASE_URL set, or ask "
@@ -107,7 +120,7 @@ def migrate(owner_url: str, *, writer: str = "heartwave_writer", reader: str = "
                 )
         config = alembic_config(connection)
         command.upgrade(config, "head")
-        for kind, role in (("writer", writer), ("reader", reader)):
+        for kind, role in roles.items():
             connection.execute(
                 text("SELECT set_config(:name, :role, true)"), {"name": f"heartwave.{kind}", "role": role}
             )

@@ -32,6 +32,7 @@ class DatabaseUrls:
     owner: str
     writer: str
     reader: str
+    reviewer: str
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +59,7 @@ def empty_database(postgres_port: int) -> Iterator[DatabaseUrls]:
         owner=_url(postgres_port, "heartwave_owner", name),
         writer=_url(postgres_port, "heartwave_writer", name),
         reader=_url(postgres_port, "heartwave_reader", name),
+        reviewer=_url(postgres_port, "heartwave_reviewer", name),
     )
     connection = psycopg2.connect(_url(postgres_port, "postgres", "postgres"))
     connection.autocommit = True
@@ -68,9 +70,9 @@ def empty_database(postgres_port: int) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture
 def database(empty_database: DatabaseUrls) -> DatabaseUrls:
-    """A migrated database with its three roles and no rows."""
+    """A migrated database with its four roles and no rows."""
     urls = empty_database
-    initialise_database(urls.admin, urls.owner, urls.writer, urls.reader)
+    initialise_database(urls.admin, urls.owner, urls.writer, urls.reader, urls.reviewer)
     return urls
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import DatabaseUrls
     from tests.integration.planting import Planter
 
-HEAD = "0004"
+HEAD = "0005"
 
 RELATIONS = """
     SELECT c.relname::text FROM pg_class AS c
@@ -117,7 +117,7 @@ def test_an_administrator_need_not_be_superuser(postgres_port: int, empty_databa
 def test_passwords_are_stored_and_sent_as_scram(database: DatabaseUrls) -> None:
     """The server holds SCRAM verifiers, for each role another one, and no password."""
     stored = rows(database.admin, "SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'heartwave%%'", ())
-    assert len(set(stored)) == 3
+    assert len(set(stored)) == 4
     assert all(password.startswith("SCRAM-SHA-256$") for (password,) in stored)
 
 
@@ -380,7 +380,10 @@ def test_functions_with_the_owners_rights_pin_their_search_path(database: Databa
         "SELECT proname::text, proconfig::text[] FROM pg_proc "
         "WHERE pronamespace = 'heartwave'::regnamespace AND prosecdef",
     )
-    assert found == [("ensure_label_partition", ["search_path=pg_catalog, pg_temp"])]
+    assert sorted(found) == [
+        ("ensure_label_partition", ["search_path=pg_catalog, pg_temp"]),
+        ("review_beat", ["search_path=heartwave, pg_temp"]),
+    ]
 
 
 # Partitions ---------------------------------------------------------------------------------------------------------

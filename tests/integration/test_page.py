@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
+from psycopg2 import errors
 from pydantic import SecretStr
 
 from heartwave_tasks.ecg import signals
@@ -28,7 +29,7 @@ from heartwave_tasks.stores.predictions import LabelBatch
 from heartwave_tasks.stores.strips import strip_key, to_strip
 from heartwave_tasks.stores.wfdb_records import read_record
 from heartwave_tasks.synthetic import write_recordings
-from tests.integration.planting import Planter, sha256
+from tests.integration.planting import Planter, rows, sha256
 from tests.integration.s3_server import run_s3_server
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class Page:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def review(self, said: str | None, sample: int, **headers: str) -> httpx.Response:
+        """Say what the beat at a sample is, as the page's scripts do."""
+        body = {"recording_id": RECORDING, "r_peak_sample": sample, "class": said}
+        return self.client.post("/data/reviews", json=body, headers={**SIGNED_IN, "x-heartwave": "1", **headers})
+
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -77,7 +83,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Recording) -> Iterator[Page]:
     """The page over a lake with one recording, labelled as its reference says with a few doubts."""
     settings = s3.model_copy(
-        update={"database_url": SecretStr(database.writer), "reader_database_url": SecretStr(database.reader)}
+        update={
+            "database_url": SecretStr(database.writer),
+            "reader_database_url": SecretStr(database.reader),
+            "reviewer_database_url": SecretStr(database.reviewer),
+        }
     )
     found = segment(recording)
     key = lake.beats_key(RECORDING, sha256(RECORDING))
@@ -215,6 +225,68 @@ def test_relatives_look_alike(page: Page) -> None:
     assert likenesses == sorted(likenesses, reverse=True)
     assert found["relatives"][0]["class"] == "V"
     assert found["likeness"] < likenesses[0]
+
+
+def test_review_takes_precedence(page: Page, database: DatabaseUrls) -> None:
+    """What a person says is the label from then on, with the model's kept beside it, until it is taken back."""
+    sample = int(page.beats.r_peak_sample[3])
+    asked = "SELECT class, model_class, reviewed_by FROM current_labels WHERE r_peak_sample = %s"
+    assert [beat["r_peak_sample"] for beat in page.get("/data/review/queue")["beats"]] == [sample]
+
+    for said in ("V", "F"):
+        answer = page.review(said, sample)
+        assert answer.status_code == 200, answer.text
+
+    assert rows(database.reader, asked, (sample,)) == [("F", "S", "nurse")]
+    assert page.get("/data/review/queue")["n_waiting"] == 0
+    assert page.get("/data/reviews")["n"] == 1
+    assert page.get("/data/beat", id=RECORDING, sample=sample)["label"]["reviewed_by"] == "nurse"
+    page.review(None, sample)
+    assert rows(database.reader, asked, (sample,)) == [("S", "S", None)]
+    history = "SELECT class, reviewed_by, withdrawn_by FROM heartwave.beat_reviews ORDER BY review_id"
+    assert rows(database.owner, history) == [("V", "nurse", "nurse"), ("F", "nurse", "nurse")]
+
+
+def test_reviews_are_refused(page: Page, database: DatabaseUrls) -> None:
+    """Viewers, other sites and forms cannot review; nor can one review a beat that is not there."""
+    sample = int(page.beats.r_peak_sample[3])
+
+    assert page.review("V", sample, **{"x-test-user": "viewer"}).status_code == 403
+    assert page.review("V", sample, origin="https://elsewhere.example").status_code == 403
+    body = {"recording_id": RECORDING, "r_peak_sample": sample, "class": "V"}
+    assert page.client.post("/data/reviews", json=body, headers=SIGNED_IN).status_code == 403
+    assert page.review("V", sample + 1).status_code == 404
+    assert page.review("X", sample).status_code == 422
+    assert rows(database.owner, "SELECT count(*) FROM heartwave.beat_reviews") == [(0,)]
+
+
+def test_reviewer_can_only_review(page: Page, database: DatabaseUrls) -> None:
+    """The page's role reads views and notes reviews: it can neither touch a label nor rewrite a review."""
+    page.review("V", int(page.beats.r_peak_sample[3]))
+
+    for statement in (
+        "SELECT FROM heartwave.labels",
+        "SELECT FROM heartwave.beat_reviews",
+        "DELETE FROM heartwave.beat_reviews",
+        "UPDATE heartwave.beat_reviews SET reviewed_by = 'somebody else'",
+        "INSERT INTO heartwave.promotions (model_version_id, promoted_by, reason) VALUES (1, 'me', 'mine')",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(database.reviewer, statement)
+    with pytest.raises(errors.InsufficientPrivilege):
+        rows(database.reader, "SELECT heartwave.review_beat('a/b', 1, 'V', 'me')")
+
+
+def test_tonight_tells_how_things_stand(page: Page) -> None:
+    """Counts, champion and nights are those of the database; models are listed without any evaluation, too."""
+    found = page.get("/data/tonight")
+
+    assert found["counts"]["n_recordings"] == found["labelled"]["n_recordings"] == 1
+    assert found["labelled"]["n_labels"] == len(page.beats)
+    assert found["champion"]["model_version"] == 1
+    assert len(found["nights"]) == 1
+    assert page.get("/data/models")["evaluations"] == []
+    assert page.client.get("/data/models/7/report", headers=SIGNED_IN).status_code == 404
 
 
 def test_whole_recording_at_a_glance(page: Page) -> None:

@@ -1,0 +1,75 @@
+"""Tonight: what arrived, what was labelled, what waits, and how the last nights went."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+
+from heartwave_tasks.page.database import Data
+
+router = APIRouter(prefix="/data", tags=["tonight"])
+
+NIGHTS: Final = 70
+"""Nights in the calendar: ten weeks."""
+
+
+@router.get("/tonight")
+def tell_tonight(data: Data) -> dict[str, Any]:
+    """Tell how things stand: counts, the champion and its figures on patients it had not seen, and quarantine."""
+    return {
+        "counts": data.row(
+            """
+            SELECT
+                count(*) AS n_recordings,
+                count(*) FILTER (WHERE ingested_at > now() - interval '24 hours') AS n_arrived,
+                count(*) FILTER (WHERE NOT labelled_by_champion) AS n_waiting,
+                coalesce(sum(n_beats), 0) AS n_beats,
+                coalesce(sum(duration_s), 0) AS duration_s
+            FROM current_recordings
+            """
+        ),
+        "labelled": data.row(
+            """
+            SELECT count(*) AS n_recordings, coalesce(sum(n_labels), 0) AS n_labels,
+                coalesce(sum(n_ventricular), 0) AS n_ventricular,
+                coalesce(sum(n_supraventricular), 0) AS n_supraventricular, max(committed_at) AS last_at
+            FROM scoring_ledger WHERE committed_at > now() - interval '24 hours'
+            """
+        ),
+        "nights": data.rows(
+            """
+            SELECT night, count(*) AS n_recordings, sum(n_labels) AS n_labels
+            FROM scoring_ledger WHERE night > current_date - :nights GROUP BY night ORDER BY night
+            """,
+            nights=NIGHTS,
+        ),
+        "quarantine": data.rows(
+            """
+            SELECT recording_id, code, reason, remedy, first_seen_at, last_seen_at,
+                count(*) OVER () AS n_found
+            FROM current_quarantine ORDER BY last_seen_at DESC LIMIT 20
+            """
+        ),
+        "champion": data.row("SELECT * FROM champion"),
+        "figures": data.rows(
+            """
+            SELECT c.class, c.sensitivity, c.sensitivity_low, c.sensitivity_high, c.positive_predictivity,
+                c.positive_predictivity_low, c.positive_predictivity_high, c.n_beats
+            FROM model_evaluation_by_class AS c JOIN champion USING (model_name, model_version)
+            WHERE c.protocol = 'patient_folds' ORDER BY c.class
+            """
+        ),
+        "evaluation": data.row(
+            """
+            SELECT e.accuracy, e.nsv_mean_f1, e.n_recordings, e.n_beats FROM model_leaderboard AS e
+            WHERE e.is_champion AND e.protocol = 'patient_folds'
+            """
+        ),
+        "heaviest": data.rows(
+            """
+            SELECT recording_id, ventricular_percent, n_ventricular, n_beats, scored_at
+            FROM recording_burden WHERE ventricular_percent > 10 ORDER BY ventricular_percent DESC LIMIT 6
+            """
+        ),
+    }

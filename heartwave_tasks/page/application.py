@@ -11,9 +11,11 @@ from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
 
 import heartwave_tasks
-from heartwave_tasks.page import models, recordings, reviews, strips, tonight
+from heartwave_tasks.page import api, models, recordings, reviews, strips, tonight
+from heartwave_tasks.page.champion import ChampionKeeper
 from heartwave_tasks.page.database import Database
 from heartwave_tasks.page.guards import Guards, RateLimit
+from heartwave_tasks.page.metrics import Measured, Metrics
 from heartwave_tasks.page.people import Person, SignedIn
 from heartwave_tasks.stores.objects import s3_client
 
@@ -55,12 +57,15 @@ def create_app(settings: Settings, identify: Identify) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = Database(settings)
+    app.state.champion = ChampionKeeper(settings, app.state.database)
+    app.state.metrics = Metrics()
+    app.add_middleware(Measured, metrics=app.state.metrics)
     app.state.lake = strips.Lake(s3_client(settings), settings)
     app.add_middleware(Guards)
     app.add_exception_handler(OperationalError, _unavailable)
     inside = APIRouter(dependencies=[Depends(admit)])
     inside.include_router(recordings.router)
-    for part in (tonight, strips, reviews, models):
+    for part in (tonight, strips, reviews, models, api):
         inside.include_router(part.router)
     inside.include_router(_files())
     app.include_router(inside)

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY_BYTES: Final = 16 << 20
-"""Of a request: 10 000 beats of 187 samples as JSON are about 12 MB."""
+MAX_BODY_BYTES: Final = 32 << 20
+"""Of a request: 10 000 beats of 187 samples with their context are about 24 MB as JSON."""
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (

@@ -13,7 +13,12 @@ router = APIRouter(prefix="/data", tags=["recordings"])
 PAGE: Final = 100
 """Recordings in one answer."""
 
-RecordingId = Annotated[str, Query(alias="id", min_length=3, max_length=200, description="<source>/<record>")]
+TEXT: Final = r"^[^\x00]*$"
+"""PostgreSQL's text holds every character but one."""
+
+RecordingId = Annotated[
+    str, Query(alias="id", min_length=3, max_length=200, pattern=TEXT, description="<source>/<record>")
+]
 
 _ORDERS: Final = {
     "recording": "c.recording_id",
@@ -37,7 +42,7 @@ _COLUMNS: Final = """
 @router.get("/recordings")
 def list_recordings(
     data: Data,
-    search: Annotated[str, Query(max_length=200, description="Part of a recording's name.")] = "",
+    search: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of a recording's name.")] = "",
     only: Annotated[
         list[Literal["ventricular", "pauses", "unlabelled", "review"]], Query(max_length=4, description="Filters.")
     ] = [],  # noqa: B006 - FastAPI copies defaults

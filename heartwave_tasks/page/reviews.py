@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from heartwave_tasks.page.database import Data
 from heartwave_tasks.page.people import Writer
+from heartwave_tasks.page.recordings import TEXT
 
 router = APIRouter(prefix="/data", tags=["reviews"])
 
@@ -24,7 +25,7 @@ class Review(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True, extra="forbid")
 
-    recording_id: str = Field(min_length=3, max_length=200)
+    recording_id: str = Field(min_length=3, max_length=200, pattern=TEXT)
     r_peak_sample: int = Field(ge=0, le=2**31 - 1)
     beat_class: Literal["N", "S", "V", "F", "Q"] | None = Field(alias="class")
 
@@ -32,7 +33,10 @@ class Review(BaseModel):
 @router.get("/review/queue")
 def list_queue(
     data: Data,
-    skip: Annotated[list[str], Query(max_length=200, description="Beats to leave out, as recording:sample.")] = [],  # noqa: B006
+    skip: Annotated[
+        list[Annotated[str, Field(pattern=TEXT, max_length=220)]],
+        Query(max_length=200, description="Beats to leave out, as recording:sample."),
+    ] = [],  # noqa: B006
 ) -> dict[str, Any]:
     """Hand out the least confident beats nobody has reviewed, across recordings."""
     beats = data.rows(

@@ -18,9 +18,11 @@ from pydantic import SecretStr
 
 from heartwave_tasks.ecg import signals
 from heartwave_tasks.ecg.beats import segment
+from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.local.ports import choose
 from heartwave_tasks.page.application import create_app
 from heartwave_tasks.page.guards import MAX_BODY_BYTES, RateLimit
+from heartwave_tasks.page.loose_beats import LooseBeats
 from heartwave_tasks.page.people import Person
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
@@ -331,3 +333,50 @@ def test_rate_is_limited() -> None:
     assert refusal.value.status_code == 429
     limit.take("calm", now=0.1)
     limit.take("busy", now=1.0)
+
+
+def test_validation_errors_teach(page: Page) -> None:
+    """A wrong question is told what was expected, where, and how many; nobody classifies before there is a model."""
+    beat = [0.0] * 187
+    for body, told in (
+        ({"beats": [beat[:180]]}, "187"),
+        ({"beats": []}, "at least 1"),
+        ({"beats": [[99.0] * 187]}, "32.767"),
+        ({"beats": [beat, beat], "context": [[None] * len(CONTEXT_FEATURES)]}, "each beat needs one"),
+        ({"beats": [beat], "colour": "red"}, "colour"),
+    ):
+        answer = page.client.post("/api/classify", json=body, headers=SIGNED_IN)
+        assert answer.status_code == 422
+        assert told in answer.text
+
+
+def test_loose_beats_are_laid_out() -> None:
+    """What is not known of a loose beat is missing, not zero; beats stand for themselves unless told otherwise."""
+    context: list[float | None] = [None] * len(CONTEXT_FEATURES)
+    context[1] = 0.5
+    apart = LooseBeats(beats=[[0.001] * 187, [0.0] * 187], context=[context, context]).laid_out()
+    together = LooseBeats(beats=[[0.0] * 187] * 2, same_recording=True).laid_out()
+
+    assert len(set(apart.recording_id)) == 2
+    assert len(set(together.recording_id)) == 1
+    assert apart.window[0].tolist() == [1] * 187
+    assert apart.context[0, 1] == 0.5
+    assert np.isnan(apart.context[0, [0, 2]]).all()
+    assert np.isnan(together.context).all()
+
+
+def test_labels_come_in_pages(page: Page) -> None:
+    """The API hands out labels a page at a time, in order, each once; burdens add up; metrics name no recording."""
+    found: list[int] = []
+    after: int | None = -1
+    while after is not None:
+        answer = page.get("/api/labels", id=RECORDING, after_sample=after, limit=40)
+        found += [label["r_peak_sample"] for label in answer["labels"]]
+        after = answer["next"]
+
+    assert found == page.beats.r_peak_sample.tolist()
+    assert page.get("/api/burden", id=RECORDING)["recording"]["n_beats"] == len(found)
+    assert page.get("/api/health")["loaded_version"] is None
+    text = page.client.get("/api/metrics", headers=SIGNED_IN).text
+    assert 'route="/api/labels"' in text
+    assert "syn000" not in text

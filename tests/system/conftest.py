@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from heartwave_tasks.cli import running
 from heartwave_tasks.local.stack import Stack
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.upload import upload_recordings
 from heartwave_tasks.synthetic import write_recordings
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ RECORDS = ("106", "119", "208", "209", "200", "213", "222", "232")
 """Of DS1 and DS2, with every class but Q."""
 
 TIMEOUT_S = 420.0
+
+SOURCE = "mitdb" if os.environ.get("HEARTWAVE_MITDB") else "synthetic"
+"""Where the recordings come from, real or drawn."""
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,43 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             yield System(stack, settings, client)
     finally:
         stack.remove(lines.append)
+
+
+@pytest.fixture(scope="session")
+def ingested(system: System, record_files: Path) -> set[str]:
+    """Good recordings and bad ones, taken in by one run; the ids of the good ones."""
+    upload_recordings(system.settings, record_files, SOURCE, lambda _progress: None)
+    name = next(iter(sorted(record_files.glob("*.hea")))).stem
+    parts = {suffix: (record_files / f"{name}.{suffix}").read_bytes() for suffix in ("hea", "dat", "atr")}
+
+    def put(record: str, hea: bytes, dat: bytes | None) -> None:
+        header = _rename(hea, name, record)
+        system.put(f"bad/{record}.hea", header)
+        if dat is not None:
+            system.put(f"bad/{record}.dat", dat)
+
+    flipped = bytearray(parts["dat"])
+    flipped[5_000] ^= 0x04
+    put("flipped", parts["hea"], bytes(flipped))
+    put("truncated", parts["hea"], parts["dat"][: len(parts["dat"]) // 3])
+    put("lonely", parts["hea"], None)
+    first, rest = parts["hea"].split(b"\n", 1)
+    claims = first.split()
+    claims[3] = b"1000000000000"
+    put("endless", b" ".join(claims) + b"\n" + rest, parts["dat"])
+    system.put("bad/escaping.hea", _rename(parts["hea"], name, "../../x"))
+    system.run("ingest_recordings")
+    return {f"{SOURCE}/{file.stem}" for file in record_files.glob("*.hea")}
+
+
+@pytest.fixture(scope="session")
+def labelled(system: System, ingested: set[str]) -> set[str]:
+    """The same recordings, after a retraining and a scoring."""
+    system.run("retrain_models", {})
+    system.run("score_recordings")
+    return ingested
+
+
+def _rename(header: bytes, old: str, new: str) -> bytes:
+    """Give the record a header names, and its signal files, another name."""
+    return re.sub(rb"^" + old.encode(), new.encode(), header, flags=re.MULTILINE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from heartwave_tasks.stores.upload import upload_recordings
+from tests.system.conftest import SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,48 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-SOURCE = "mitdb" if os.environ.get("HEARTWAVE_MITDB") else "synthetic"
-
 PROTOCOLS = {"patient_folds", "random_beats", "inter_patient"} if SOURCE == "mitdb" else {"patient_folds"}
 """Those that these recordings allow."""
 
 TASK_RUNNER = re.compile(r"airflow worker -- [0-9a-f-]{36}")
 """Title Airflow gives to the process that runs one task."""
-
-
-@pytest.fixture(scope="module")
-def ingested(system: System, record_files: Path) -> set[str]:
-    """Good recordings and bad ones, taken in by one run; the ids of the good ones."""
-    upload_recordings(system.settings, record_files, SOURCE, lambda _progress: None)
-    name = next(iter(sorted(record_files.glob("*.hea")))).stem
-    parts = {suffix: (record_files / f"{name}.{suffix}").read_bytes() for suffix in ("hea", "dat", "atr")}
-
-    def put(record: str, hea: bytes, dat: bytes | None) -> None:
-        header = _rename(hea, name, record)
-        system.put(f"bad/{record}.hea", header)
-        if dat is not None:
-            system.put(f"bad/{record}.dat", dat)
-
-    flipped = bytearray(parts["dat"])
-    flipped[5_000] ^= 0x04
-    put("flipped", parts["hea"], bytes(flipped))
-    put("truncated", parts["hea"], parts["dat"][: len(parts["dat"]) // 3])
-    put("lonely", parts["hea"], None)
-    first, rest = parts["hea"].split(b"\n", 1)
-    claims = first.split()
-    claims[3] = b"1000000000000"
-    put("endless", b" ".join(claims) + b"\n" + rest, parts["dat"])
-    system.put("bad/escaping.hea", _rename(parts["hea"], name, "../../x"))
-    system.run("ingest_recordings")
-    return {f"{SOURCE}/{file.stem}" for file in record_files.glob("*.hea")}
-
-
-@pytest.fixture(scope="module")
-def labelled(system: System, ingested: set[str]) -> set[str]:
-    """The same recordings, after a retraining and a scoring."""
-    system.run("retrain_models", {})
-    system.run("score_recordings")
-    return ingested
 
 
 def test_dags_load(system: System) -> None:
@@ -194,11 +156,6 @@ def test_no_secret_in_the_logs(system: System, labelled: set[str]) -> None:
         if secret in file.read_text("utf-8", "replace")
     ]
     assert leaks == []
-
-
-def _rename(header: bytes, old: str, new: str) -> bytes:
-    """Give the record a header names, and its signal files, another name."""
-    return re.sub(rb"^" + old.encode(), new.encode(), header, flags=re.MULTILINE)
 
 
 def _kill_task_runner(system: System, dag_id: str, run_id: str, task_id: str, timeout_s: float = 90.0) -> bool:

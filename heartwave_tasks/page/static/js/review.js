@@ -101,8 +101,10 @@ export async function showReview(place, _parameters, person) {
   }
 
   async function takeBack() {
+    // Whoever takes something back presses quickly: the key waits for the review that is on its way.
+    while (busy) await new Promise((resolve) => setTimeout(resolve, 30));
     const last = done.pop();
-    if (!last || busy) return;
+    if (!last) return;
     busy = true;
     try {
       await post("reviews", { recording_id: last.beat.recording_id, r_peak_sample: last.beat.r_peak_sample, class: null });
@@ -142,11 +144,11 @@ export async function showReview(place, _parameters, person) {
 
   fill(desk, main, side);
   paper.style.height = `${paperHeight(2)}px`;
+  addEventListener("keydown", onkey);
   await refill();
   await Promise.all([next(), remember()]);
   const sized = new ResizeObserver(draw);
   sized.observe(paper);
-  addEventListener("keydown", onkey);
   addEventListener("themechange", draw);
   return () => { sized.disconnect(); removeEventListener("keydown", onkey); removeEventListener("themechange", draw); };
 }

@@ -1,0 +1,241 @@
+"""The HeartWave page in real Chromium, inside the real Airflow, over real labels."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.system.conftest import SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Frame, Page
+
+    from tests.system.conftest import System
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
+VIEWS = ("tonight", "recordings", "strip", "review", "models")
+SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
+PATIENCE_MS = 15_000.0
+"""A view may take on a busy machine."""
+
+_SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this machine."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install Debian's chromium to test the page")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, system: System, labelled: set[str]) -> Iterator[BrowserContext]:
+    """A browser in which the operator has signed in to Airflow by hand."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(system.stack.airflow_url)
+    page.fill("input[name=username]", "admin")
+    assert system.settings.airflow_password is not None
+    page.fill("input[name=password]", system.settings.airflow_password.get_secret_value())
+    page.keyboard.press("Enter")
+    page.get_by_text("HeartWave", exact=True).first.wait_for(timeout=60_000)
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext, system: System) -> Iterator[Page]:
+    """A tab of that browser; fails the test if the page complains on the console."""
+    tab = signed_in.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    tab.close()
+    assert complaints == []
+
+
+def url(system: System, view: str) -> str:
+    """Return the address of a view."""
+    return f"{system.stack.airflow_url}/heartwave/#/{view}"
+
+
+def person(system: System, name: str) -> httpx.Client:
+    """Return a client with the API token of one of Airflow's users."""
+    assert system.settings.airflow_password is not None
+    passwords = dict(re.findall(r"(?m)^# Airflow user (\w+): (\S+)$", system.stack.credentials_file.read_text()))
+    passwords["admin"] = system.settings.airflow_password.get_secret_value()
+    asked = {"username": name, "password": passwords[name]}
+    token = httpx.post(f"{system.stack.airflow_url}/auth/token", json=asked, trust_env=False).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=system.stack.airflow_url, timeout=60, trust_env=False, headers=headers)
+
+
+def frame_of(page: Page) -> Frame:
+    """Return the frame in which Airflow shows the page."""
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    frame.wait_for_url("**/heartwave/**")
+    return frame
+
+
+def test_page_opens_from_airflows_navigation(page: Page, system: System) -> None:
+    """One click in Airflow's navigation shows tonight, in Airflow's theme."""
+    page.goto(system.stack.airflow_url)
+    page.get_by_text("HeartWave", exact=True).first.click()
+    frame = frame_of(page)
+
+    frame.get_by_role("heading", level=1).wait_for()
+    dark = page.evaluate("document.documentElement.classList.contains('dark')")
+    assert frame.evaluate("document.documentElement.classList.contains('dark')") == dark
+    expect(frame.get_by_text("Champion")).to_be_visible()
+
+
+def test_keyboard_finds_and_corrects_a_beat(page: Page, system: System) -> None:
+    """By keyboard alone: find a recording by filter, open it, jump to a V beat, correct it; SQL says so at once."""
+    page.goto(url(system, "recordings"))
+    page.get_by_role("button", name="PVC > 10 %").focus()
+    page.keyboard.press("Enter")
+    first = page.locator("tbody th a").first
+    first.wait_for()
+    recording = first.inner_text()
+    first.focus()
+    page.keyboard.press("Enter")
+    paper = page.get_by_role("application")
+    expect(page.locator(".where")).to_contain_text("25 mm/s")
+
+    page.keyboard.press("v")
+
+    expect(paper).to_have_attribute("aria-label", re.compile("ventricular"))
+    sample = re.search(r"beat=(\d+)", page.evaluate("new Promise(r => setTimeout(() => r(location.hash), 600))"))
+    assert sample
+    page.get_by_role("button", name="F", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").last).to_contain_text("fusion")
+    asked = f"SELECT class, model_class, reviewed_by FROM current_labels WHERE recording_id = '{recording}'"
+    assert system.ask(f"{asked} AND r_peak_sample = {sample[1]}") == [("F", "V", "admin")]
+    for key in ("ArrowRight", "Shift+ArrowRight", "-", "w", "0", "End", "Home", ".", "Shift+V", "u"):
+        page.keyboard.press(key)
+    expect(page.locator(".where")).to_contain_text("mm/s")
+
+
+def test_review_queue_takes_keys(page: Page, system: System) -> None:
+    """In the queue one key says what a beat is, and another takes it back."""
+    before = system.ask("SELECT count(*) FROM current_reviews")[0][0]
+    page.goto(url(system, "review"))
+    page.locator(".choices button").first.wait_for()
+
+    page.keyboard.press("s")
+    expect(page.locator(".sub")).to_contain_text("1 reviewed just now")
+    assert system.ask("SELECT count(*) FROM current_reviews")[0][0] == before + 1
+    page.keyboard.press("Backspace")
+    expect(page.locator(".sub")).to_contain_text("0 reviewed just now")
+
+    assert system.ask("SELECT count(*) FROM current_reviews")[0][0] == before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_views_are_accessible_and_look_right(
+    signed_in: BrowserContext, system: System, theme: str, tmp_path: Path
+) -> None:
+    """Every view appears at both sizes and in both themes, axe finds nothing serious, nothing overflows sideways."""
+    pictures = Path(os.environ.get("HEARTWAVE_SCREENSHOTS", tmp_path))
+    busiest = system.ask("SELECT recording_id FROM recording_burden ORDER BY ventricular_percent DESC LIMIT 1")[0][0]
+    tab = signed_in.new_page()
+    tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    serious: list[Any] = []
+    for size, (width, height) in SIZES.items():
+        tab.set_viewport_size({"width": width, "height": height})
+        for view in VIEWS:
+            tab.goto("about:blank")
+            address = f"strip?id={busiest}&t=10&w=10&jump=V" if view == "strip" else view
+            tab.goto(url(system, address))
+            tab.locator("main h1").wait_for()
+            tab.wait_for_load_state("networkidle")
+            tab.wait_for_timeout(300)
+            if size == "wide":
+                found = Axe().run(tab).response["violations"]
+                serious += [
+                    (view, one["id"], one["nodes"][0]["html"])
+                    for one in found
+                    if one["impact"] in ("serious", "critical")
+                ]
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width, (view, size)
+            tab.screenshot(path=pictures / f"page-{view}-{size}-{theme}.png")
+    tab.close()
+    assert serious == []
+
+
+def test_strangers_and_viewers_are_refused(system: System, labelled: set[str]) -> None:
+    """Without a session every route answers 401; a viewer sees everything and changes nothing."""
+    with person(system, "viewer") as viewer:
+        described = viewer.get("/heartwave/openapi.json").json()["paths"]
+        body = {"recording_id": f"{SOURCE}/x", "r_peak_sample": 1, "class": "V"}
+        assert viewer.get("/heartwave/data/recordings").json()["n_found"] >= len(labelled)
+        assert viewer.post("/heartwave/data/reviews", json=body).status_code == 403
+    with httpx.Client(base_url=system.stack.airflow_url, trust_env=False) as stranger:
+        for path, methods in described.items():
+            for method in methods:
+                assert stranger.request(method, f"/heartwave{path}").status_code == 401, path
+        for path in ("/", "/static/page.css", "/openapi.json", "/data/me"):
+            assert stranger.get(f"/heartwave{path}").status_code == 401, path
+
+
+def test_api_classifies_as_the_night_did(system: System, labelled: set[str]) -> None:
+    """A recording classified by the API has the labels the night gave it; loose beats are answered one by one."""
+    recording = min(labelled)
+    with person(system, "operator") as client:
+        answer = client.post("/heartwave/api/classify/recording", params={"id": recording}).json()
+        night = system.ask(
+            f"SELECT string_agg(model_class::text, '' ORDER BY r_peak_sample) FROM current_labels "
+            f"WHERE recording_id = '{recording}'"
+        )[0][0]
+        assert answer["label"] == night
+        loose = client.post("/heartwave/api/classify", json={"beats": [[0.0] * 187] * 3}).json()
+        assert len(loose["beats"]) == 3
+        assert sum(loose["beats"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        short = client.post("/heartwave/api/classify", json={"beats": [[0.0] * 180]})
+        assert short.status_code == 422
+        assert "187" in short.text
+        assert "heartwave_beats_classified_total" in client.get("/heartwave/api/metrics").text
+        assert client.get("/heartwave/api/health").json()["loaded_version"] == answer["version"]
+        report = client.get(f"/heartwave/data/models/{answer['version']}/report")
+        assert report.status_code == 200
+        assert "sandbox" in report.headers["content-security-policy"]
+
+
+def test_nothing_makes_the_api_stumble(system: System, labelled: set[str]) -> None:
+    """Schemathesis, which asks what nobody would, finds no answer of 500."""
+    with person(system, "operator") as client:
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            *("run", f"{system.stack.airflow_url}/heartwave/openapi.json"),
+            *("--header", f"Authorization: {client.headers['authorization']}"),
+            *("--checks", "not_a_server_error", "--phases", "coverage,fuzzing", "--max-examples", "6", "--seed", "1"),
+            *("--include-path-regex", "/api/|/reviews", "--rate-limit", "45/s", "--no-color"),
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=240, cwd=system.settings.home
+        )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
 
@@ -29,6 +30,7 @@ STATIC: Final = Path(__file__).with_name("static")
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 _REQUESTS_PER_SECOND: Final = 50.0  # a hand on the scroll wheel asks for about twenty frames a second
 _BURST: Final = 300
+_ERRORS_TOLD: Final = 10
 
 
 def create_app(settings: Settings, identify: Identify) -> FastAPI:
@@ -63,6 +65,7 @@ def create_app(settings: Settings, identify: Identify) -> FastAPI:
     app.state.lake = strips.Lake(s3_client(settings), settings)
     app.add_middleware(Guards)
     app.add_exception_handler(OperationalError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _explain)
     inside = APIRouter(dependencies=[Depends(admit)])
     inside.include_router(recordings.router)
     for part in (tonight, strips, reviews, models, api):
@@ -103,6 +106,14 @@ def _file(path: str) -> FileResponse:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file.")
     # Asked for again each time, answered 304 by its ETag: a new version is there at once.
     return FileResponse(found, media_type=_TYPES[found.suffix], headers={"Cache-Control": "no-cache"})
+
+
+async def _explain(_request: Request, error: Exception) -> JSONResponse:
+    """Say what was expected and where; not everything that was sent, which may be megabytes of somebody's ECG."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    told = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in found[:_ERRORS_TOLD]]
+    return JSONResponse({"detail": told, "n_errors": len(found)}, status.HTTP_422_UNPROCESSABLE_CONTENT)
 
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:

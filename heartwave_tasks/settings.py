@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     shard_recordings: int = Field(default=12, ge=1, description="Recordings one mapped ingest task should hold.")
     retention_months: int = Field(default=24, ge=1, description="Months of labels kept by maintain_storage.")
 
+    review_weight: int = Field(
+        default=5, ge=1, le=1000, description="How often a beat that a person has reviewed counts in training."
+    )
+
     max_header_bytes: int = Field(default=1 << 20, ge=1, description="Largest header file that is parsed.")
     max_leads: int = Field(default=64, ge=1, description="Most signals a recording may declare.")
     max_samples: int = Field(

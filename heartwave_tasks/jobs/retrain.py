@@ -7,6 +7,7 @@ import resource
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ import heartwave_tasks
 from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.jobs.evaluation_rows import to_rows
+from heartwave_tasks.jobs.reviewed_beats import ReviewedBeats
 from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.assessment import assess
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.models.evaluation import Evaluation
     from heartwave_tasks.models.protocols import Protocol
     from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores.predictions import BeatReview
     from heartwave_tasks.stores.registry import Run
 
 logger = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class RetrainPlan:
     recordings: list[dict[str, str]]
     digest: str
     dag_run_id: str
+    reviews_at: str
 
     @property
     def refs(self) -> list[lake.BeatsRef]:
@@ -114,7 +118,9 @@ def plan(
         protocols.get(name)
     with PredictionStore(settings.require_database_url()) as store:
         annotated = store.annotated_revisions()
-    kept = [ref for ref in annotated if not sources or ref.recording_id.rpartition("/")[0] in sources]
+        moment = datetime.now(UTC)
+        reviews = store.reviews_at(moment)
+    kept = [ref for ref in annotated if _is_of(ref.recording_id, sources)]
     if not kept:
         among = f" of {', '.join(sources)}" if sources else ""
         msg = f"The lake holds no annotated recording{among} to train on; upload some and run ingest_recordings first."
@@ -123,7 +129,21 @@ def plan(
         lake.BeatsRef(recording_id=ref.recording_id, beats_key=ref.beats_key, content_sha256=ref.content_sha256)
         for ref in kept
     ]
-    logger.info("%d annotated recordings, %d beats.", len(kept), sum(ref.n_beats for ref in kept))
+    reviewed = _reviewed(reviews, sources)
+    known = {ref.recording_id for ref in refs}
+    # A recording nobody annotated takes part with the beats that were reviewed.
+    also = {review.recording_id: review for review in reviews if review.recording_id in reviewed.classes}
+    refs += [
+        lake.BeatsRef(recording_id=name, beats_key=review.beats_key, content_sha256=review.content_sha256)
+        for name, review in also.items()
+        if name not in known
+    ]
+    logger.info(
+        "%d annotated recordings, %d beats; %d beats were reviewed by people.",
+        len(kept),
+        sum(ref.n_beats for ref in kept),
+        len(reviewed),
+    )
     return RetrainPlan(
         protocols=names,
         seed=seed,
@@ -131,8 +151,9 @@ def plan(
             {"recording_id": ref.recording_id, "beats_key": ref.beats_key, "content_sha256": ref.content_sha256}
             for ref in refs
         ],
-        digest=lake.digest(refs),
+        digest=reviewed.digest(lake.digest(refs)),
         dag_run_id=dag_run_id,
+        reviews_at=moment.isoformat(),
     )
 
 
@@ -148,8 +169,9 @@ def train(settings: Settings, plan: RetrainPlan, architecture_name: str) -> Trai
     if architecture is None:
         msg = f"There is no architecture {architecture_name!r}; there are {', '.join(ARCHITECTURES)}."
         raise RetrainError(msg)
-    beats = _read(settings, plan)
-    fit = partial(_fit, architecture, plan.seed)
+    reviewed = _reviews_of(settings, plan)
+    beats = reviewed.laid_over(_read(settings, plan))
+    fit = partial(_fit, architecture, plan.seed, reviewed, settings.review_weight)
     tags = {
         "heartwave.architecture": architecture.name,
         "heartwave.dag_run_id": plan.dag_run_id,
@@ -157,7 +179,8 @@ def train(settings: Settings, plan: RetrainPlan, architecture_name: str) -> Trai
         "heartwave.code_version": heartwave_tasks.__version__,
     }
     with Registry(settings).run(f"{architecture.name} · {plan.dag_run_id}", tags) as run:
-        run.log_params({"architecture": architecture.name, "seed": plan.seed, **architecture.default_params})
+        reviews = {"reviewed_beats": len(reviewed), "review_weight": settings.review_weight}
+        run.log_params({"architecture": architecture.name, "seed": plan.seed, **reviews, **architecture.default_params})
         _log_dataset(settings, run, plan, beats)
         begun = time.perf_counter()
         model = fit(beats, protocols.patients(beats), _logged("all recordings"))
@@ -172,6 +195,8 @@ def train(settings: Settings, plan: RetrainPlan, architecture_name: str) -> Trai
             description=architecture.description,
             n_training_beats=n_training_beats,
             n_training_recordings=len(plan.recordings),
+            n_reviewed_beats=len(reviewed),
+            review_weight=settings.review_weight,
             training_digest=plan.digest,
             training_s=training_s,
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -255,13 +280,34 @@ def _read(settings: Settings, plan: RetrainPlan) -> Beats:
     return beats
 
 
+def _is_of(recording_id: str, sources: list[str]) -> bool:
+    return not sources or recording_id.rpartition("/")[0] in sources
+
+
+def _reviewed(reviews: list[BeatReview], sources: list[str]) -> ReviewedBeats:
+    return ReviewedBeats.of([review for review in reviews if _is_of(review.recording_id, sources)])
+
+
+def _reviews_of(settings: Settings, plan: RetrainPlan) -> ReviewedBeats:
+    """Read the reviews that counted when the run was planned, of its recordings."""
+    contents = {(ref.recording_id, ref.content_sha256) for ref in plan.refs}
+    with PredictionStore(settings.require_database_url()) as store:
+        reviews = store.reviews_at(datetime.fromisoformat(plan.reviews_at))
+    return ReviewedBeats.of([review for review in reviews if (review.recording_id, review.content_sha256) in contents])
+
+
 def _fit(
     architecture: Architecture,
     seed: int,
+    reviewed: ReviewedBeats,
+    review_weight: int,
     beats: Beats,
     groups: np.ndarray[tuple[int], np.dtype[np.str_]],
     report: Progress,
 ) -> BeatModel:
+    if len(reviewed):
+        rows = reviewed.rows(beats, review_weight)
+        beats, groups = beats.take(rows), groups[rows]
     return architecture.train(beats, groups=groups, seed=seed, progress=report)
 
 

@@ -57,6 +57,8 @@ class ModelFacts:
         What that took; memory None if nobody measured it.
     seed, parameters
         What reproduces it.
+    n_reviewed_beats, review_weight
+        Beats whose reference is a person's review, and how often each counts in training.
     """
 
     name: str
@@ -70,6 +72,8 @@ class ModelFacts:
     peak_memory_bytes: int | None
     seed: int
     parameters: Mapping[str, Param]
+    n_reviewed_beats: int = 0
+    review_weight: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,17 @@ class RevisionRow:
     n_marks: int
 
 
+@dataclass(frozen=True, slots=True)
+class BeatReview:
+    """What a person says a heartbeat is, and where the beat is to be found."""
+
+    recording_id: str
+    beats_key: str
+    content_sha256: str
+    r_peak_sample: int
+    beat_class: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionRef:
     """What a task needs to know of a revision to read its beats."""

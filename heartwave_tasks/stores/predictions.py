@@ -14,6 +14,7 @@ from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.stores.label_batch import LABEL_COLUMNS, READ_COLUMNS, LabelBatch, read_copy_binary
 from heartwave_tasks.stores.model_tables import ModelTables
 from heartwave_tasks.stores.prediction_rows import (
+    BeatReview,
     ClassEvaluation,
     CommittedScoring,
     ContradictionError,
@@ -28,6 +29,7 @@ from heartwave_tasks.stores.prediction_rows import (
 )
 from heartwave_tasks.stores.quarantine_tables import QuarantineTables
 from heartwave_tasks.stores.recording_tables import RecordingTables
+from heartwave_tasks.stores.review_tables import ReviewTables
 from heartwave_tasks.stores.row_sql import fetch, placeholders, values
 from heartwave_tasks.stores.transactions import ConnectionLostError, Transactions
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
 __all__ = [
+    "BeatReview",
     "ClassEvaluation",
     "CommittedScoring",
     "ConnectionLostError",
@@ -57,7 +60,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class PredictionStore(RecordingTables, QuarantineTables, ModelTables):
+class PredictionStore(RecordingTables, QuarantineTables, ModelTables, ReviewTables):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
     Every method is one transaction, may be repeated without harm, and survives a server that restarts within

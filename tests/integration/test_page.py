@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -381,3 +382,16 @@ def test_labels_come_in_pages(page: Page) -> None:
     text = page.client.get("/api/metrics", headers=SIGNED_IN).text
     assert 'route="/api/labels"' in text
     assert "syn000" not in text
+
+
+def test_a_moment_fixes_the_reviews(page: Page) -> None:
+    """A retraining that began before a review was taken back still sees it, however often it asks."""
+    sample = int(page.beats.r_peak_sample[3])
+    page.review("V", sample)
+    moment = datetime.now(UTC)
+    page.review(None, sample)
+
+    seen = page.plant.store.reviews_at(moment)
+
+    assert [(one.recording_id, one.r_peak_sample, one.beat_class) for one in seen] == [(RECORDING, sample, "V")]
+    assert page.plant.store.reviews_at(datetime.now(UTC)) == []

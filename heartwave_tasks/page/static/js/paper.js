@@ -160,7 +160,8 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
         context.fillStyle = colour.bad;
         context.fillText(`ref ${reference}`, at, 50);
       }
-      if ((name !== "N" || unsure) && gap > 46) {
+      const room = i + 1 < beats.r_peak_sample.length ? x(beats.r_peak_sample[i + 1] / rate) - at : Infinity;
+      if ((name !== "N" || unsure) && room > 56) {
         context.font = font(10.5, 500);
         context.fillStyle = colour["ink-2"];
         context.textAlign = "left";

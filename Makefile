@@ -16,7 +16,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test fuzz lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -27,6 +27,9 @@ demo: install  ## From recordings to labels, with everything real: MITDB=path of
 
 test: dev  ## Every test, against real servers: MITDB=path for those on MIT-BIH, ARGS='-k name' for some
 	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/pytest $(ARGS)
+
+screenshots: dev  ## The pictures of the page in docs/images, by its tests: MITDB=path
+	@HEARTWAVE_MITDB="$$(realpath '$(MITDB)')" HEARTWAVE_SCREENSHOTS="$$PWD/docs/images" $(BIN)/pytest -q tests/system/test_page.py
 
 fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=20000 SEED=1
 	@$(BIN)/python -m tests.fuzzing.campaign --cases $(CASES) --seed $(SEED)

@@ -32,7 +32,7 @@ from heartwave_tasks.stores.predictions import LabelBatch
 from heartwave_tasks.stores.strips import strip_key, to_strip
 from heartwave_tasks.stores.wfdb_records import read_record
 from heartwave_tasks.synthetic import write_recordings
-from tests.integration.planting import Planter, rows, sha256
+from tests.integration.planting import Planter, labels_of, rows, sha256
 from tests.integration.s3_server import run_s3_server
 
 if TYPE_CHECKING:
@@ -395,3 +395,36 @@ def test_a_moment_fixes_the_reviews(page: Page) -> None:
 
     assert [(one.recording_id, one.r_peak_sample, one.beat_class) for one in seen] == [(RECORDING, sample, "V")]
     assert page.plant.store.reviews_at(datetime.now(UTC)) == []
+
+
+def test_a_day_opens_at_once_and_pans_smoothly(page: Page) -> None:
+    """A recording of 24 hours and 100 000 beats: first strip below 1 s, panning below 50 ms, no view above 200 kB."""
+    rate, name = 360, "ward/day"
+    signal = np.tile(page.recording.signals[: 100 * rate, :1], (864, 1))
+    key = lake.beats_key(name, sha256(name))
+    settings: Settings = page.app.state.settings
+    strip = to_strip(signal, float(rate), ("MLII",), (0,))
+    s3_client(settings).put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip)
+    n_beats = 100_000
+    times = np.linspace(1, 86_390, n_beats)
+    revision = page.plant.recording(
+        name, n_beats, beats_key=key, n_samples=len(signal), duration_s=86_400.0, sampling_frequency=float(rate)
+    )
+    page.plant.score(revision, page.plant.model(1), labels_of("NNNNNNNNNV" * (n_beats // 10), times.tolist()))
+
+    def view(start_s: float, span_s: float) -> tuple[float, int]:
+        asked = {"id": name, "start_s": start_s, "stop_s": start_s + span_s, "columns": 2_800, "leads": 2}
+        begun = time.perf_counter()
+        answer = page.client.get("/data/strip", params=asked, headers=SIGNED_IN)
+        assert answer.status_code == 200, answer.text
+        return time.perf_counter() - begun, len(answer.content)
+
+    begun = time.perf_counter()
+    page.get("/data/recording", id=name)
+    view(0, 20)
+    first_s = time.perf_counter() - begun
+    frames = [view(start, span) for span in (20, 600, 7_200, 43_200) for start in np.linspace(0, 43_000, 12)]
+
+    assert first_s < 1
+    assert float(np.median([seconds for seconds, _ in frames])) < 0.05
+    assert max(size for _, size in frames) < 200_000

@@ -120,7 +120,7 @@ export async function showReview(place, _parameters, person) {
 
   async function remember() {
     const found = await get("reviews");
-    fill(history, h("p", { class: "muted small" }, `${count(found.n)} beats reviewed, ${count(found.corrected)} of them corrected`),
+    fill(history, h("p", { class: "muted small" }, `${count(found.n)} ${found.n === 1 ? "beat" : "beats"} reviewed, ${count(found.corrected)} corrected`),
       h("ol", {}, found.newest.slice(0, 7).map((review) => h("li", {},
         h("span", {}, classMark(review.model_class), review.class === review.model_class ? " ✓" : [" → ", classMark(review.class)]),
         h("a", { href: `#/strip?id=${encodeURIComponent(review.recording_id)}&beat=${review.r_peak_sample}` }, review.recording_id),

@@ -46,8 +46,8 @@ format: dev  ## Let ruff mend and format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-lock: install  ## Write requirements/*.txt anew from pyproject.toml
-	@PATH="$$PWD/$(BIN):$$PATH" requirements/lock.sh
+lock: install  ## Write requirements/*.txt anew from pyproject.toml: ARGS=--upgrade for the newest versions
+	@PATH="$$PWD/$(BIN):$$PATH" requirements/lock.sh $(ARGS)
 
 up: install  ## Start PostgreSQL, S3, MLflow and Airflow
 	@$(BIN)/heartwave up

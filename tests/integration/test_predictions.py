@@ -362,7 +362,8 @@ def test_the_digest_depends_on_content_alone(plant: Planter, database: DatabaseU
     def digest(names: list[str], night: date) -> tuple[int, str]:
         rows(
             database.superuser,
-            "TRUNCATE heartwave.labels, heartwave.scorings, heartwave.recordings, heartwave.recording_revisions",
+            "TRUNCATE heartwave.labels, heartwave.scorings, heartwave.recordings, heartwave.recording_revisions, "
+            "heartwave.beat_reviews",
         )
         for name in names:
             plant.score(plant.recording(name, 20), plant.model(1), batches[name], night)

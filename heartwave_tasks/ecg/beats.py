@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from heartwave_tasks.ecg.recordings import Recording
+
 SEGMENTER_VERSION: Final = "1"
 """Changes whenever the same recording would give other beats; part of every key beats are stored under."""
 
@@ -30,32 +32,6 @@ MICROVOLTS_PER_MILLIVOLT: Final = 1000.0
 
 class RecordingError(ValueError):
     """A recording holds nothing to segment; the message says what was expected and found."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """An ECG as it was read: signals of all leads, and annotations where an expert made some.
-
-    Attributes
-    ----------
-    recording_id
-        ``<source>/<record>``.
-    sampling_frequency
-        In Hz.
-    signals
-        (n_samples, n_leads) in mV; NaN where a sample is missing.
-    lead_names
-        One name for each column of `signals`.
-    annotation_samples, annotation_symbols
-        int64 (k,) sample indices at `sampling_frequency`, rising, and their WFDB symbols; None if unannotated.
-    """
-
-    recording_id: str
-    sampling_frequency: float
-    signals: NDArray[np.floating]
-    lead_names: tuple[str, ...]
-    annotation_samples: NDArray[np.int64] | None = None
-    annotation_symbols: NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,19 +113,20 @@ def segment(recording: Recording) -> Beats:
     RecordingError
         If there is no lead, or no beat whose window lies inside the recording.
     """
-    if recording.signals.ndim != 2 or recording.signals.shape[1] != len(recording.lead_names):  # noqa: PLR2004
+    if recording.signals.n_leads != len(recording.lead_names):
         msg = (
-            f"{recording.recording_id}: signals of shape (n_samples, {len(recording.lead_names)}) were expected "
-            f"for leads {', '.join(recording.lead_names)}; found {recording.signals.shape}."
+            f"{recording.recording_id}: signals of {len(recording.lead_names)} leads were expected "
+            f"({', '.join(recording.lead_names)}); found {recording.signals.n_leads}."
         )
         raise RecordingError(msg)
     if not recording.lead_names:
         msg = f"{recording.recording_id}: no lead; a recording needs at least one signal."
         raise RecordingError(msg)
     columns = signals.choose_leads(recording.lead_names)
-    resampled = signals.resample(recording.signals[:, list(columns)], recording.sampling_frequency)
+    leads = recording.signals.read(0, recording.signals.n_samples)
+    resampled = signals.resample(leads[:, list(columns)], recording.sampling_frequency)
     filtered = signals.filter_signals(resampled)
-    samples, symbols = _fiducials(recording, columns[0])
+    samples, symbols = _fiducials(recording, leads[:, columns[0]])
     positions = np.rint(samples * (signals.SAMPLING_FREQUENCY / recording.sampling_frequency)).astype(np.int64)
     whole = (positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= len(filtered))
     if not whole.any():
@@ -182,10 +159,10 @@ def segment(recording: Recording) -> Beats:
     )
 
 
-def _fiducials(recording: Recording, analysis_column: int) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+def _fiducials(recording: Recording, analysis_lead: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
     """R peaks (and marks) with their symbols, by the expert where there is one, else detected."""
     if recording.annotation_samples is None or recording.annotation_symbols is None:
-        detected = rpeaks.detect_r_peaks(recording.signals[:, analysis_column], recording.sampling_frequency)
+        detected = rpeaks.detect_r_peaks(analysis_lead, recording.sampling_frequency)
         return detected, np.full(len(detected), "", dtype="<U1")
     kept = labels.has_window(recording.annotation_symbols)
     return recording.annotation_samples[kept].astype(np.int64), recording.annotation_symbols[kept].astype("<U1")

@@ -64,7 +64,7 @@ def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, sett
     annotated = recording.annotation_symbols is not None
     return CutRecording(
         sampling_frequency=recording.sampling_frequency,
-        n_samples=len(recording.signals),
+        n_samples=recording.signals.n_samples,
         leads=names,
         analysis_lead=names[chosen[0]],
         second_lead=names[chosen[1]] if len(chosen) > 1 else None,

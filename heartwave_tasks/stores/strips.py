@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
     from numpy.typing import NDArray
 
+    from heartwave_tasks.ecg.recordings import Signals
+
 PREFIX: Final = "strips"
 
 MAX_LEADS: Final = 12
@@ -74,12 +76,11 @@ def strip_key(beats_key: str) -> str:
     return f"{PREFIX}/{beats_key.partition('/')[2].removesuffix('.parquet')}.strip"
 
 
-def to_strip(
-    signals: NDArray[np.floating], sampling_frequency: float, leads: Sequence[str], first: Sequence[int]
-) -> bytes:
-    """Write signals (n_samples, n_leads) in mV as a strip; the columns in ``first`` come first."""
-    order = [*first, *(column for column in range(signals.shape[1]) if column not in first)][:MAX_LEADS]
-    pyramids = [pyramid(to_microvolts(signals[:, column])) for column in order]
+def to_strip(signals: Signals, sampling_frequency: float, leads: Sequence[str], first: Sequence[int]) -> bytes:
+    """Write signals as a strip; the leads in ``first`` come first."""
+    order = [*first, *(column for column in range(signals.n_leads) if column not in first)][:MAX_LEADS]
+    samples = signals.read(0, signals.n_samples)
+    pyramids = [pyramid(to_microvolts(samples[:, column])) for column in order]
     body: list[bytes] = []
     at = 0
     bounds: list[list[list[int]]] = []
@@ -94,7 +95,7 @@ def to_strip(
             bounds[-1].append(ends)
     header = {
         "sampling_frequency": sampling_frequency,
-        "n_samples": len(signals),
+        "n_samples": signals.n_samples,
         "leads": [leads[column] for column in order],
         "ranges": [_range(levels[0]) for levels in pyramids],
         "pieces": bounds,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import wfdb
 
-from heartwave_tasks.ecg.beats import Recording
 from heartwave_tasks.ecg.labels import is_beat
+from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
 from heartwave_tasks.stores.recordings import HEADER_SUFFIX, SAFE_FILE_NAME, RecordingProblem
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_record(directory: Path, recording_id: str, settings: Settings) -> Recor
     return Recording(
         recording_id=recording_id,
         sampling_frequency=claim.sampling_frequency,
-        signals=_to_millivolts(recording_id, stored),
+        signals=SignalsInMemory(_to_millivolts(recording_id, stored)),
         lead_names=tuple(str(name) for name in stored.sig_name),
         annotation_samples=samples,
         annotation_symbols=symbols,

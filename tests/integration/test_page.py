@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from heartwave_tasks.ecg import signals
 from heartwave_tasks.ecg.beats import segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.local.ports import choose
 from heartwave_tasks.page.application import create_app
 from heartwave_tasks.page.guards import MAX_BODY_BYTES, RateLimit
@@ -38,7 +39,8 @@ from tests.integration.s3_server import run_s3_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heartwave_tasks.ecg.beats import Beats, Recording
+    from heartwave_tasks.ecg.beats import Beats
+    from heartwave_tasks.ecg.recordings import Recording
     from tests.integration.conftest import DatabaseUrls
 
 RECORDING = "ward/syn000"
@@ -104,8 +106,8 @@ def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Record
         RECORDING,
         len(kept),
         beats_key=key,
-        n_samples=len(recording.signals),
-        duration_s=len(recording.signals) / recording.sampling_frequency,
+        n_samples=recording.signals.n_samples,
+        duration_s=recording.signals.n_samples / recording.sampling_frequency,
         sampling_frequency=recording.sampling_frequency,
         leads=recording.lead_names,
     )
@@ -186,7 +188,7 @@ def test_strip_shows_the_signal(page: Page) -> None:
     start = near["leads"][0]["start"]
 
     lead = page.recording.lead_names.index(near["leads"][0]["name"])
-    expected = np.rint(page.recording.signals[start : start + 100, lead] * 1000).astype(int)
+    expected = np.rint(page.recording.signals.read(start, start + 100)[:, lead] * 1000).astype(int)
     assert near["leads"][0]["values"][:100] == expected.tolist()
     samples = page.beats.r_peak_sample
     inside = samples[(samples >= int(10 * rate)) & (samples <= int(13 * rate))]
@@ -400,10 +402,10 @@ def test_a_moment_fixes_the_reviews(page: Page) -> None:
 def test_a_day_opens_at_once_and_pans_smoothly(page: Page) -> None:
     """A recording of 24 hours and 100 000 beats: first strip below 1 s, panning below 50 ms, no view above 200 kB."""
     rate, name = 360, "ward/day"
-    signal = np.tile(page.recording.signals[: 100 * rate, :1], (864, 1))
+    signal = np.tile(page.recording.signals.read(0, 100 * rate)[:, :1], (864, 1))
     key = lake.beats_key(name, sha256(name))
     settings: Settings = page.app.state.settings
-    strip = to_strip(signal, float(rate), ("MLII",), (0,))
+    strip = to_strip(SignalsInMemory(signal), float(rate), ("MLII",), (0,))
     s3_client(settings).put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip)
     n_beats = 100_000
     times = np.linspace(1, 86_390, n_beats)

@@ -8,7 +8,7 @@ import numpy as np
 import wfdb
 
 from heartwave_tasks.ecg import mitbih
-from heartwave_tasks.ecg.beats import Recording
+from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def draw_recording(
         near = slice(max(0, int((time - 0.6) * frequency)), int((time + 0.8) * frequency))
         analysis[near] += _draw_beat(seconds[near] - time, symbol)
     signals = np.column_stack([analysis * gain for gain in (1.0, -0.6)[: len(lead_names)]])
-    return Recording(recording_id, frequency, signals, lead_names, samples, np.array(list(symbols)))
+    return Recording(recording_id, frequency, SignalsInMemory(signals), lead_names, samples, np.array(list(symbols)))
 
 
 def _draw_beat(seconds: NDArray[np.float64], symbol: str) -> NDArray[np.float64]:
@@ -55,6 +55,11 @@ def _draw_beat(seconds: NDArray[np.float64], symbol: str) -> NDArray[np.float64]
     return p_wave + wave(1.0, 0.0, 0.011) - wave(0.2, 0.03, 0.012) + wave(0.3, 0.26, 0.04)
 
 
+def samples_of(recording: Recording) -> NDArray[np.float32]:
+    """Read all signals of a recording, (n_samples, n_leads) in mV."""
+    return recording.signals.read(0, recording.signals.n_samples)
+
+
 def read_recording(directory: Path, record: str) -> Recording:
     """Read a MIT-BIH record with wfdb."""
     path = str(directory / record)
@@ -62,7 +67,7 @@ def read_recording(directory: Path, record: str) -> Recording:
     return Recording(
         f"{mitbih.SOURCE}/{record}",
         float(signals.fs),
-        signals.p_signal,
+        SignalsInMemory(signals.p_signal),
         tuple(signals.sig_name),
         annotation.sample.astype(np.int64),
         np.array(annotation.symbol),

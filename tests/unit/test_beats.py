@@ -11,7 +11,8 @@ import pytest
 from heartwave_tasks.ecg import mitbih
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, Beats, RecordingError, segment
 from heartwave_tasks.ecg.labels import CLASSES
-from tests.unit.recordings import draw_recording, read_recording
+from heartwave_tasks.ecg.recordings import SignalsInMemory
+from tests.unit.recordings import draw_recording, read_recording, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,11 +106,11 @@ def test_recordings_without_beats_are_refused() -> None:
     """No lead, no annotated beat and signals that do not fit their names are errors that name the recording."""
     recording = draw_recording("N" * 10)
     hopeless = (
-        replace(recording, signals=recording.signals[:, :0], lead_names=()),
+        replace(recording, signals=SignalsInMemory(samples_of(recording)[:, :0]), lead_names=()),
         replace(recording, lead_names=("MLII",)),
         replace(recording, annotation_symbols=np.full(10, "~")),
         replace(recording, annotation_symbols=np.full(10, "+")),
-        replace(recording, signals=recording.signals[:100]),
+        replace(recording, signals=SignalsInMemory(samples_of(recording)[:100])),
     )
     for bad in hopeless:
         with pytest.raises(RecordingError, match="drawn/1"):
@@ -137,7 +138,7 @@ def test_mitbih_analysis_lead_is_mlii_where_there_is_one(mitdb: Path, segmented:
     assert recording.lead_names == ("V5", "MLII")
     around = beats.r_peak_sample[:, None] + np.arange(-30, 31)
     cut = beats.window[:, 93 - 30 : 93 + 31]
-    likeness = [np.corrcoef(recording.signals[around, lead].ravel(), cut.ravel())[0, 1] for lead in (0, 1)]
+    likeness = [np.corrcoef(samples_of(recording)[around, lead].ravel(), cut.ravel())[0, 1] for lead in (0, 1)]
     assert likeness[1] > 0.9 > likeness[0]
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heartwave_tasks.ecg.beats import Beats, Recording, segment
+from heartwave_tasks.ecg.beats import Beats, segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
-from tests.unit.recordings import draw_recording, read_recording
+from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
+from tests.unit.recordings import draw_recording, read_recording, samples_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +33,10 @@ def shifted(recording: Recording, seconds: float) -> Recording:
     """Put a flat stretch before a recording."""
     assert recording.annotation_samples is not None
     samples = round(seconds * recording.sampling_frequency)
-    flat = np.repeat(recording.signals[:1], samples, axis=0)
+    flat = np.repeat(samples_of(recording)[:1], samples, axis=0)
     return replace(
         recording,
-        signals=np.concatenate([flat, recording.signals]),
+        signals=SignalsInMemory(np.concatenate([flat, samples_of(recording)])),
         annotation_samples=recording.annotation_samples + samples,
     )
 
@@ -44,7 +45,7 @@ def shifted(recording: Recording, seconds: float) -> Recording:
 @given(gain=st.floats(0.2, 5.0))
 def test_gain_changes_nothing(gain: float) -> None:
     """An amplifier set higher or lower leaves every feature as it is."""
-    louder = segment(replace(RECORDING, signals=RECORDING.signals * gain))
+    louder = segment(replace(RECORDING, signals=SignalsInMemory(samples_of(RECORDING) * gain)))
     np.testing.assert_allclose(louder.context, BEATS.context, rtol=0.02, atol=0.02)
 
 
@@ -112,9 +113,9 @@ def test_short_recordings_have_features(symbols: str) -> None:
 
 def test_flat_lead_has_finite_features() -> None:
     """A lead that fell off is described by finite numbers."""
-    signals = RECORDING.signals.copy()
+    signals = samples_of(RECORDING).copy()
     signals[:, 1] = 0.0
-    beats = segment(replace(RECORDING, signals=signals))
+    beats = segment(replace(RECORDING, signals=SignalsInMemory(signals)))
     assert np.isfinite(beats.context[1:-1]).all()
 
 

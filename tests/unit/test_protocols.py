@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from heartwave_tasks.ecg import mitbih
-from heartwave_tasks.ecg.beats import Beats, Recording, segment
+from heartwave_tasks.ecg.beats import Beats, segment
+from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
 from heartwave_tasks.models import protocols
 from heartwave_tasks.models.assessment import Assessment, assess
 from heartwave_tasks.models.protocols import ProtocolError, get
@@ -342,7 +343,7 @@ def _mit_bih(directory: Path) -> Beats:
                 Recording(
                     f"mitdb/{name}",
                     float(record.fs),
-                    record.p_signal,
+                    SignalsInMemory(record.p_signal),
                     tuple(record.sig_name),
                     annotation.sample.astype(np.int64),
                     np.array(annotation.symbol),

@@ -9,7 +9,7 @@ import pytest
 
 from heartwave_tasks.ecg import labels
 from heartwave_tasks.ecg.rpeaks import detect_r_peaks
-from tests.unit.recordings import draw_recording, read_recording
+from tests.unit.recordings import draw_recording, read_recording, samples_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def share_found(reference: NDArray[np.int64], detected: NDArray[np.int64], frequ
 def test_drawn_beats_are_found_at_their_peaks(frequency: float) -> None:
     """Detections lie within 20 ms of the drawn R peaks, at the recording's own rate."""
     recording = draw_recording("NNNVNNNN" * 8, frequency=frequency)
-    detected = detect_r_peaks(recording.signals[:, 0], frequency)
+    detected = detect_r_peaks(samples_of(recording)[:, 0], frequency)
     assert recording.annotation_samples is not None
     reference = recording.annotation_samples[2:-1]
     assert share_found(reference, detected, frequency) == 1.0
@@ -47,6 +47,6 @@ def test_floor_on_a_named_record(mitdb: Path) -> None:
     assert recording.annotation_samples is not None
     assert recording.annotation_symbols is not None
     reference = recording.annotation_samples[labels.is_beat(recording.annotation_symbols)]
-    detected = detect_r_peaks(recording.signals[:, 0], recording.sampling_frequency)
+    detected = detect_r_peaks(samples_of(recording)[:, 0], recording.sampling_frequency)
     assert share_found(reference, detected, 360.0) >= 0.999
     assert share_found(detected, reference, 360.0) >= 0.999

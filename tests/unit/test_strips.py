@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.ecg.strips import MISSING, extremes, pyramid, to_microvolts
 from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key, to_strip
 
@@ -66,7 +67,7 @@ def test_pyramid_covers_everything() -> None:
 @pytest.mark.parametrize(("start", "stop", "columns"), [(0, 216_000, 900), (77, 150_000, 333), (99_000, 103_000, 500)])
 def test_every_column_holds_its_samples(signals: NDArray[np.float32], start: int, stop: int, columns: int) -> None:
     """Whatever the zoom, a column's lowest and highest are those of its samples: no spike is lost."""
-    strip = Strip(Bucket(to_strip(signals, 360.0, ("MLII", "V1"), (1, 0))), "lake", "key")
+    strip = Strip(Bucket(to_strip(SignalsInMemory(signals), 360.0, ("MLII", "V1"), (1, 0))), "lake", "key")
     expected = to_microvolts(signals[:, 1])
 
     stretch = strip.read(0, start, stop, columns)
@@ -84,7 +85,7 @@ def test_every_column_holds_its_samples(signals: NDArray[np.float32], start: int
 
 def test_close_up_is_the_signal(signals: NDArray[np.float32]) -> None:
     """Close up, the samples themselves come, gaps included."""
-    strip = Strip(Bucket(to_strip(signals, 360.0, ("MLII", "V1"), (0, 1))), "lake", "key")
+    strip = Strip(Bucket(to_strip(SignalsInMemory(signals), 360.0, ("MLII", "V1"), (0, 1))), "lake", "key")
 
     stretch = strip.read(0, 4_000, 6_000, 1_000)
 
@@ -95,7 +96,7 @@ def test_close_up_is_the_signal(signals: NDArray[np.float32]) -> None:
 
 def test_views_cost_little(signals: NDArray[np.float32]) -> None:
     """A view of everything and one of a second fetch a small part of the object each."""
-    bucket = Bucket(to_strip(np.tile(signals, (8, 1)), 360.0, ("MLII", "V1"), (0, 1)))
+    bucket = Bucket(to_strip(SignalsInMemory(np.tile(signals, (8, 1))), 360.0, ("MLII", "V1"), (0, 1)))
     strip = Strip(bucket, "lake", "key")
 
     for start, stop in ((0, 8 * 216_000), (500_000, 500_360)):

@@ -7,12 +7,14 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Metadata, dag, get_current_context, task
 from heartwave_assets import BEATS
+from heartwave_notices import FAILED
 
 
 @dag(
     # The next tick, not the last one: what was just installed has nothing to catch up on.
     schedule=CronTriggerTimetable("0 * * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
+    on_failure_callback=FAILED,
     max_active_runs=1,
     default_args={
         "owner": "heartwave",

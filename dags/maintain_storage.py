@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from heartwave_notices import FAILED
 
 
 @dag(
     # The next tick, not the last one: what was just installed has nothing to catch up on.
     schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
+    on_failure_callback=FAILED,
     max_active_runs=1,
     default_args={"owner": "heartwave", "retries": 2, "retry_delay": timedelta(minutes=1)},
     tags=["heartwave", "daily"],

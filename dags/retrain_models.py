@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Metadata, Param, dag, get_current_context, task
 from heartwave_assets import CHAMPION
+from heartwave_notices import FAILED
 
 ARCHITECTURES = ["relative"]
 PROTOCOLS = ["random_beats", "inter_patient"]
@@ -16,6 +17,7 @@ PROTOCOLS = ["random_beats", "inter_patient"]
     # The next tick, not the last one: what was just installed has nothing to catch up on.
     schedule=CronTriggerTimetable("0 3 * * 0", timezone="UTC", run_immediately=timedelta()),
     catchup=False,
+    on_failure_callback=FAILED,
     max_active_runs=1,
     default_args={"owner": "heartwave", "retries": 1, "retry_delay": timedelta(seconds=10)},
     tags=["heartwave", "weekly"],

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 from heartwave_assets import CHAMPION
+from heartwave_notices import FAILED, late
 
 
 @dag(
@@ -16,6 +17,8 @@ from heartwave_assets import CHAMPION
         assets=[CHAMPION],
     ),
     catchup=False,
+    on_failure_callback=FAILED,
+    deadline=late("Tonight's labels", timedelta(hours=4)),
     default_args={
         "owner": "heartwave",
         "retries": 3,

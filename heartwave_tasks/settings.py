@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     airflow_username: str | None = None
     airflow_password: SecretStr | None = None
 
+    notify_urls: SecretStr | None = Field(
+        default=None,
+        description="Where alerts go: Apprise addresses, separated by spaces, such as mailto://… or slack://…; "
+        "none, or empty: they are only logged.",
+    )
+
     shard_beats: int = Field(default=25_000, ge=1, description="Beats one mapped scoring task should hold.")
     shard_recordings: int = Field(default=12, ge=1, description="Recordings one mapped ingest task should hold.")
     retention_months: int = Field(default=24, ge=1, description="Months of labels kept by maintain_storage.")
@@ -82,6 +88,12 @@ class Settings(BaseSettings):
     )
     read_cpu_s: int = Field(default=900, ge=1, description="Seconds of processor time that reading one may take.")
     read_wall_s: int = Field(default=1_800, ge=1, description="Seconds by the clock that reading one may take.")
+
+    @field_validator("notify_urls", mode="before")
+    @classmethod
+    def _nobody(cls, urls: object) -> object:
+        """Read an empty value, and `none`, as nobody to notify."""
+        return None if isinstance(urls, str) and urls.strip().lower() in {"", "none"} else urls
 
     @classmethod
     def load(cls) -> Self:

@@ -113,6 +113,20 @@ def doctor() -> None:
     examination.examine()
 
 
+@_command(STACK, "heartwave notify", "HEARTWAVE_NOTIFY_URLS=json://127.0.0.1:8000 heartwave notify 'Is this on?'")
+def notify(
+    sentence: Annotated[str, typer.Argument(help="What to say.")] = "This is a trial: alerts arrive here.",
+) -> None:
+    """Send a trial alert to every address of HEARTWAVE_NOTIFY_URLS. Exit code 1 if one of them does not take it.
+
+    The addresses are Apprise's (mailto://, slack://, msteams://, tgram://, …), separated by spaces. Airflow tells of
+    failed runs and late labels there; `heartwave up` takes the setting over from the shell it is called in.
+    """
+    from heartwave_tasks.cli import trial  # noqa: PLC0415
+
+    trial.send(sentence)
+
+
 @_command(STACK, "heartwave init", "HEARTWAVE_ADMIN_DATABASE_URL=postgresql://postgres:…@db/postgres heartwave init")
 def init() -> None:
     """Create roles, database, schema and buckets where they are missing; doing it again changes nothing.

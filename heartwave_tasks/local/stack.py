@@ -189,6 +189,8 @@ class Stack:
         """Return the environment Airflow and its tasks run in: every HEARTWAVE_* variable but the superuser's."""
         ours = {name: value for name, value in self._variables().items() if "ADMIN" not in name}
         told = {name: getattr(self._settings, name) for name in _TUNING if name in self._settings.model_fields_set}
+        if self._settings.notify_urls is not None:
+            ours["HEARTWAVE_NOTIFY_URLS"] = self._settings.notify_urls.get_secret_value()
         return {
             **self._environment,
             **self._airflow.environment(),

@@ -7,7 +7,8 @@ import logging
 import typer
 from rich.console import Console
 
-from heartwave_tasks.settings import Settings, SettingsError
+from heartwave_tasks.cli.errors import CommandError
+from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import notices
 
 
@@ -16,12 +17,12 @@ def send(sentence: str) -> None:
 
     Raises
     ------
-    SettingsError
+    CommandError
         If there is no address.
     """
     settings = Settings.load()
     if settings.notify_urls is None:
-        raise SettingsError(
+        raise CommandError(
             "HEARTWAVE_NOTIFY_URLS is not set; give it Apprise addresses, such as mailto://user:pass@host."
         )
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

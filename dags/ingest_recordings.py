@@ -8,6 +8,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Metadata, dag, get_current_context, task
 from heartwave_assets import BEATS
 from heartwave_notices import FAILED
+from heartwave_retries import default_args
 
 
 @dag(
@@ -16,12 +17,7 @@ from heartwave_notices import FAILED
     catchup=False,
     on_failure_callback=FAILED,
     max_active_runs=1,
-    default_args={
-        "owner": "heartwave",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": True,
-    },
+    default_args=default_args(retries=3, at_most=timedelta(hours=2)),
     tags=["heartwave", "nightly"],
     doc_md="""
 ### Recordings become beats

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 from heartwave_notices import FAILED
+from heartwave_retries import default_args
 
 
 @dag(
@@ -14,7 +15,7 @@ from heartwave_notices import FAILED
     catchup=False,
     on_failure_callback=FAILED,
     max_active_runs=1,
-    default_args={"owner": "heartwave", "retries": 2, "retry_delay": timedelta(minutes=1)},
+    default_args=default_args(retries=3, at_most=timedelta(hours=1)),
     tags=["heartwave", "daily"],
     doc_md="""
 ### Housekeeping

@@ -8,6 +8,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Metadata, Param, dag, get_current_context, task
 from heartwave_assets import CHAMPION
 from heartwave_notices import FAILED
+from heartwave_retries import default_args
 
 ARCHITECTURES = ["relative"]
 PROTOCOLS = ["random_beats", "inter_patient"]
@@ -19,7 +20,7 @@ PROTOCOLS = ["random_beats", "inter_patient"]
     catchup=False,
     on_failure_callback=FAILED,
     max_active_runs=1,
-    default_args={"owner": "heartwave", "retries": 1, "retry_delay": timedelta(seconds=10)},
+    default_args=default_args(retries=2, at_most=timedelta(hours=6)),
     tags=["heartwave", "weekly"],
     params={
         "architectures": Param(

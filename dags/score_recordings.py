@@ -8,6 +8,7 @@ from datetime import timedelta
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 from heartwave_assets import CHAMPION
 from heartwave_notices import FAILED, late
+from heartwave_retries import default_args
 
 
 @dag(
@@ -19,12 +20,7 @@ from heartwave_notices import FAILED, late
     catchup=False,
     on_failure_callback=FAILED,
     deadline=late("Tonight's labels", timedelta(hours=4)),
-    default_args={
-        "owner": "heartwave",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=5),
-        "retry_exponential_backoff": True,
-    },
+    default_args=default_args(retries=3, at_most=timedelta(hours=2)),
     tags=["heartwave", "nightly"],
     doc_md="""
 ### Beats become labels

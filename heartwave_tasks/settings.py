@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
+    s3_timeout_s: int = Field(default=30, ge=1, description="Seconds S3 may be silent before a request is sent again.")
     recordings_bucket: str = Field(default="heartwave-recordings", description="Where recordings arrive.")
     lake_bucket: str = Field(default="heartwave-lake", description="Where beats are kept as Parquet.")
     models_bucket: str = Field(default="heartwave-models", description="MLflow's artifact store.")

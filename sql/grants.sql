@@ -45,7 +45,8 @@ BEGIN
                         heartwave.model_versions, heartwave.model_training_recordings, heartwave.promotions,
                         heartwave.scorings, heartwave.labels, heartwave.source_ingests TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);
-    EXECUTE format('GRANT UPDATE (listing_fingerprint) ON heartwave.recording_revisions TO %I', writer);
+    EXECUTE format('GRANT UPDATE (listing_fingerprint, beats_sha256, strip_sha256)
+                        ON heartwave.recording_revisions TO %I', writer);
     EXECUTE format('GRANT UPDATE (code, reason, remedy, last_seen_at, resolved_at, n_attempts, kept_prefix, resolution)
                         ON heartwave.quarantine TO %I', writer);
     EXECUTE format('GRANT INSERT, DELETE ON heartwave.model_evaluations, heartwave.model_evaluation_classes,

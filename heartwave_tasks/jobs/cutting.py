@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg import rpeaks, signals
-from heartwave_tasks.ecg.beats import RecordingError, segment
+from heartwave_tasks.ecg import labels, rpeaks, signals
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, RecordingError, segment
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
@@ -19,6 +21,8 @@ from heartwave_tasks.stores.wfdb_records import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from heartwave_tasks.ecg.recordings import Recording
 
 _LEAD_NAME: Final = re.compile(
     r"(?:(?:ecg|ekg|lead|ch|channel|signal|mod)[ _.-]?){0,2}"
@@ -55,6 +59,7 @@ def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
 def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, settings: Settings) -> CutRecording:
     recording = read_record(files, recording_id, settings)
     beats = segment(recording)
+    _reconcile(recording, len(beats))
     target.write_bytes(lake.to_parquet(beats, content_sha256))
     chosen = signals.choose_leads(recording.lead_names)
     names = plain_leads(recording.lead_names)
@@ -74,6 +79,20 @@ def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, sett
         n_beats=n_beats,
         n_marks=len(beats) - n_beats,
     )
+
+
+def _reconcile(recording: Recording, n_cut: int) -> None:
+    """Count the annotations that have a whole window anew, from the annotations themselves: none may be lost."""
+    if recording.annotation_samples is None or recording.annotation_symbols is None:
+        return
+    scale = Fraction(signals.SAMPLING_FREQUENCY / recording.sampling_frequency).limit_denominator(10_000)
+    counted = recording.annotation_samples[labels.has_window(recording.annotation_symbols)]
+    positions = np.rint(counted * (signals.SAMPLING_FREQUENCY / recording.sampling_frequency))
+    n_resampled = math.ceil(recording.signals.n_samples * scale)
+    n_whole = np.count_nonzero((positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= n_resampled))
+    if n_whole != n_cut:
+        reason = f"{recording.recording_id}: {n_whole} annotations have a whole window, but {n_cut} windows were cut."
+        raise RecordingProblem("counts_disagree", reason, "Nothing was written. Tell HeartWave's developers.")
 
 
 def plain_leads(names: tuple[str, ...]) -> tuple[str, ...]:

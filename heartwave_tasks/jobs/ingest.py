@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from heartwave_tasks.ecg.beats import SEGMENTER_VERSION
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.jobs.reading_process import ReadingProcess
+from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
@@ -88,14 +90,24 @@ def plan(settings: Settings) -> list[IngestShard]:
 
 
 def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
-    """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on."""
+    """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on.
+
+    Raises
+    ------
+    UnreconciledError
+        If what came of a recording contradicts what is stored, after the others are ingested; nothing of it was
+        recorded.
+    """
     client = s3_client(settings)
     counts = IngestCounts()
+    contradictions = Contradictions()
     with PredictionStore(settings.require_database_url()) as store, ReadingProcess(settings) as reader:
         for place, recording_id in enumerate(shard.recording_ids, start=1):
-            counts += _ingest(settings, client, store, reader, recording_id)
+            with contradictions.of(recording_id):
+                counts += _ingest(settings, client, store, reader, recording_id)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
                 logger.info("%d of %d recordings: %s", place, len(shard.recording_ids), counts)
+    contradictions.raise_if_any(of=len(shard.recording_ids))
     return counts
 
 
@@ -155,8 +167,17 @@ def _publish(
 ) -> IngestCounts:
     """Write strip and beats, then their record: killed in between, a rerun writes the same objects again."""
     key = lake.beats_key(listing.recording_id, content)
+    lake.check(
+        (out / BEATS_FILE).read_bytes(),
+        lake.BeatsRef(
+            recording_id=listing.recording_id, beats_key=key, content_sha256=content, n_windows=cut.n_windows
+        ),
+    )
+    hashes = {}
     for name, target in ((STRIP_FILE, strip_key(key)), (BEATS_FILE, key)):
         with (out / name).open("rb") as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
             client.put_object(Bucket=settings.lake_bucket, Key=target, Body=file)
     store.record_revision(
         RevisionRow(
@@ -167,6 +188,8 @@ def _publish(
             listing_fingerprint=listing.fingerprint,
             duration_s=cut.n_samples / cut.sampling_frequency,
             beats_key=key,
+            beats_sha256=hashes[BEATS_FILE],
+            strip_sha256=hashes[STRIP_FILE],
             **asdict(cut),
         )
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class RetrainPlan:
 
     protocols: list[str]
     seed: int
-    recordings: list[dict[str, str]]
+    recordings: list[dict[str, Any]]
     digest: str
     dag_run_id: str
     reviews_at: str
@@ -126,7 +126,13 @@ def plan(
         msg = f"The lake holds no annotated recording{among} to train on; upload some and run ingest_recordings first."
         raise RetrainError(msg)
     refs = [
-        lake.BeatsRef(recording_id=ref.recording_id, beats_key=ref.beats_key, content_sha256=ref.content_sha256)
+        lake.BeatsRef(
+            recording_id=ref.recording_id,
+            beats_key=ref.beats_key,
+            content_sha256=ref.content_sha256,
+            n_windows=ref.n_windows,
+            beats_sha256=ref.beats_sha256,
+        )
         for ref in kept
     ]
     reviewed = _reviewed(reviews, sources)

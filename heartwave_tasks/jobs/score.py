@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import heartwave_tasks
+from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.stores import beats as lake
@@ -40,7 +41,7 @@ class ScoreShard:
     model_version: int
     night: str
     n_beats: int
-    revisions: list[dict[str, str | int]]
+    revisions: list[dict[str, Any]]
 
     @property
     def title(self) -> str:
@@ -101,6 +102,8 @@ def plan(settings: Settings, night: date) -> list[ScoreShard]:
                     "recording_id": by_id[revision_id].recording_id,
                     "beats_key": by_id[revision_id].beats_key,
                     "content_sha256": by_id[revision_id].content_sha256,
+                    "n_windows": by_id[revision_id].n_windows,
+                    "beats_sha256": by_id[revision_id].beats_sha256,
                 }
                 for revision_id in group
             ],
@@ -110,9 +113,17 @@ def plan(settings: Settings, night: date) -> list[ScoreShard]:
 
 
 def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> ScoreCounts:
-    """Label a shard's recordings, each in one transaction; the model is loaded once."""
+    """Label a shard's recordings, each in one transaction; the model is loaded once.
+
+    Raises
+    ------
+    UnreconciledError
+        If rows, beats or labels of a recording are not as many as were ingested, or its file is not the one that was
+        written; raised after the others are labelled, and nothing of it was written.
+    """
     client = s3_client(settings)
     recordings = labels = already = 0
+    contradictions = Contradictions()
     with PredictionStore(settings.require_database_url()) as store:
         version = store.model_version(shard.model_name, shard.model_version)
         if version is None:
@@ -121,28 +132,28 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
         model = load_model(settings, version)
         for revision in shard.revisions:
             started_at = datetime.now(UTC)
-            ref = lake.BeatsRef(
-                recording_id=str(revision["recording_id"]),
-                beats_key=str(revision["beats_key"]),
-                content_sha256=str(revision["content_sha256"]),
-            )
-            batch = label(model, lake.read_beats(client, settings.lake_bucket, ref))
+            known = dict(revision)
+            revision_id = int(known.pop("revision_id"))
+            ref = lake.BeatsRef(**known)
             scoring = ScoringRow(
-                revision_id=int(revision["revision_id"]),
+                revision_id=revision_id,
                 model_version_id=version.model_version_id,
                 night=date.fromisoformat(shard.night),
                 dag_run_id=dag_run_id,
                 code_version=heartwave_tasks.__version__,
                 started_at=started_at,
             )
-            if store.save_labels(scoring, batch):
-                recordings += 1
-                labels += len(batch)
-            else:
-                already += 1
+            with contradictions.of(ref.recording_id):
+                batch = label(model, lake.read_beats(client, settings.lake_bucket, ref))
+                if store.save_labels(scoring, batch):
+                    recordings += 1
+                    labels += len(batch)
+                else:
+                    already += 1
     logger.info(
         "%d recordings labelled: %d beats. %d were labelled already, and left as they are.", recordings, labels, already
     )
+    contradictions.raise_if_any(of=len(shard.revisions))
     return ScoreCounts(recordings=recordings, labels=labels, already=already)
 
 

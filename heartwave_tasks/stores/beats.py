@@ -67,11 +67,13 @@ class BeatsMismatchError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatsRef:
-    """Where a revision's beats are, and how many rows are to be found there."""
+    """Where a revision's beats are, and what is to be found there: rows and SHA-256 of the file, where known."""
 
     recording_id: str
     beats_key: str
     content_sha256: str
+    n_windows: int | None = None
+    beats_sha256: str | None = None
 
 
 def beats_key(recording_id: str, content_sha256: str) -> str:
@@ -156,20 +158,44 @@ def from_arrow(table: pa.Table) -> Beats:
 
 
 def read_beats(client: S3Client, bucket: str, ref: BeatsRef) -> Beats:
-    """Read a revision's beats from the lake.
+    """Read a revision's beats from the lake, all of them and as they were written.
 
     Raises
     ------
     BeatsMismatchError
-        If the object holds another recording's or another content's beats.
+        If the object holds another content's beats, other bytes than were written, or another number of rows.
     """
     content = get_object(client, bucket, ref.beats_key)
-    written = pq.read_metadata(pa.BufferReader(content)).metadata or {}
-    found = written.get(b"heartwave.content_sha256", b"").decode()
-    if found != ref.content_sha256:
-        msg = f"{ref.recording_id}: {ref.beats_key} holds content {found[:12]}, not {ref.content_sha256[:12]}."
-        raise BeatsMismatchError(msg)
+    check(content, ref)
     return from_parquet(content)
+
+
+def check(content: bytes, ref: BeatsRef) -> None:
+    """Hold a beats object against what is known of it.
+
+    Raises
+    ------
+    BeatsMismatchError
+        If it is not what ingest has written; the message says what was expected and found.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    if ref.beats_sha256 not in {None, sha256}:
+        raise _mismatch(ref, f"has SHA-256 {sha256[:12]}, not {str(ref.beats_sha256)[:12]} as it was written")
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(content))
+    except pa.ArrowInvalid as error:
+        raise _mismatch(ref, "is not Parquet") from error
+    found = (metadata.metadata or {}).get(b"heartwave.content_sha256", b"").decode()
+    if found != ref.content_sha256:
+        raise _mismatch(ref, f"holds content {found[:12]}, not {ref.content_sha256[:12]}")
+    if ref.n_windows not in {None, metadata.num_rows}:
+        raise _mismatch(ref, f"holds {metadata.num_rows} rows, not {ref.n_windows} as were ingested")
+
+
+def _mismatch(ref: BeatsRef, what: str) -> BeatsMismatchError:
+    return BeatsMismatchError(
+        f"{ref.recording_id}: {ref.beats_key} {what}. `heartwave verify --mend` has it cut again."
+    )
 
 
 def digest(refs: Iterable[BeatsRef]) -> str:

@@ -9,6 +9,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from heartwave_tasks.stores.failures import is_transient_s3, persistent
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -32,7 +34,11 @@ class StoredObject:
 
 
 def s3_client(settings: Settings) -> S3Client:
-    """Connect to the S3 server of the settings; transient errors are retried with backoff, at most five times."""
+    """Connect to the S3 server of the settings.
+
+    Refused, silent, broken and overloaded (503) requests are sent again with backoff, eight times in all. What breaks
+    while an answer is being read is beyond that: see `get_object`.
+    """
     secret = settings.s3_secret_access_key
     return boto3.client(
         "s3",
@@ -41,9 +47,9 @@ def s3_client(settings: Settings) -> S3Client:
         aws_access_key_id=settings.s3_access_key_id,
         aws_secret_access_key=secret.get_secret_value() if secret else None,
         config=Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": 8},
             connect_timeout=5,
-            read_timeout=60,
+            read_timeout=settings.s3_timeout_s,
             max_pool_connections=16,
             s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
         ),
@@ -72,10 +78,15 @@ def list_objects(client: S3Client, bucket: str, prefix: str = "") -> Iterator[St
             yield StoredObject(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
 
 
-def get_object(client: S3Client, bucket: str, key: str) -> bytes:
-    """Read one object whole."""
-    content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return content
+def get_object(client: S3Client, bucket: str, key: str, byte_range: str | None = None) -> bytes:
+    """Read an object, whole or a range (``bytes=0-99``) of it; what breaks off half-way is asked for again."""
+    only = {"Range": byte_range} if byte_range else {}
+
+    def read() -> bytes:
+        content: bytes = client.get_object(Bucket=bucket, Key=key, **only)["Body"].read()
+        return content
+
+    return persistent(is_transient_s3)(read)
 
 
 def exists(client: S3Client, bucket: str, key: str) -> bool:

@@ -35,6 +35,8 @@ class RevisionRow:
     n_windows: int
     n_beats: int
     n_marks: int
+    beats_sha256: str | None = None
+    strip_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ class RevisionRef:
     recording_id: str
     beats_key: str
     n_beats: int
+    n_windows: int
     content_sha256: str
+    beats_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

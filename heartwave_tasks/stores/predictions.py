@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Self
 
 from heartwave_tasks.ecg.labels import CLASSES
+from heartwave_tasks.stores.failures import RETRY_FOR_S, ConnectionLostError
 from heartwave_tasks.stores.label_batch import LABEL_COLUMNS, READ_COLUMNS, LabelBatch, read_copy_binary
 from heartwave_tasks.stores.model_tables import ModelTables
 from heartwave_tasks.stores.prediction_rows import (
@@ -31,7 +32,7 @@ from heartwave_tasks.stores.quarantine_tables import QuarantineTables
 from heartwave_tasks.stores.recording_tables import RecordingTables
 from heartwave_tasks.stores.review_tables import ReviewTables
 from heartwave_tasks.stores.row_sql import fetch, placeholders, values
-from heartwave_tasks.stores.transactions import ConnectionLostError, Transactions
+from heartwave_tasks.stores.transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ class PredictionStore(RecordingTables, QuarantineTables, ModelTables, ReviewTabl
     ``retry_for_s`` seconds. Raises psycopg2's errors.
     """
 
-    def __init__(self, database_url: str, retry_for_s: float = 60.0) -> None:
+    def __init__(self, database_url: str, retry_for_s: float = RETRY_FOR_S) -> None:
         self._transactions = Transactions(database_url, retry_for_s)
         self._partitions: set[tuple[int, int]] = set()
 

@@ -61,7 +61,9 @@ class RecordingTables:
                 f"""
                 INSERT INTO heartwave.recording_revisions ({", ".join(columns)}) VALUES ({placeholders(columns)})
                 ON CONFLICT (recording_id, content_sha256, segmenter_version)
-                DO UPDATE SET listing_fingerprint = EXCLUDED.listing_fingerprint
+                -- Another release of the Parquet library writes the same beats as other bytes.
+                DO UPDATE SET listing_fingerprint = EXCLUDED.listing_fingerprint,
+                    beats_sha256 = EXCLUDED.beats_sha256, strip_sha256 = EXCLUDED.strip_sha256
                 RETURNING revision_id, beats_key, n_beats, n_marks
                 """,
                 columns,
@@ -119,7 +121,8 @@ class RecordingTables:
         def work(cursor: Cursor) -> list[RevisionRef]:
             cursor.execute(
                 f"""
-                SELECT v.revision_id, v.recording_id, v.beats_key, v.n_beats, v.content_sha256
+                SELECT v.revision_id, v.recording_id, v.beats_key, v.n_beats, v.n_windows, v.content_sha256,
+                    v.beats_sha256
                 FROM heartwave.recordings AS r
                 JOIN heartwave.recording_revisions AS v ON v.revision_id = r.current_revision_id
                 WHERE {condition}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from heartwave_tasks.stores.failures import is_transient_s3, persistent
 from heartwave_tasks.stores.objects import list_objects
 
 if TYPE_CHECKING:
@@ -118,17 +119,27 @@ def download(client: S3Client, bucket: str, listing: Listing, directory: Path, m
                 f"{listing.recording_id}: {name} has {entry.size} bytes; at most {max_object_bytes} are read.",
                 "Split the recording, or raise HEARTWAVE_MAX_OBJECT_BYTES.",
             )
-    hashes = {}
-    for name, entry in sorted(listing.objects.items()):
-        digest = hashlib.sha256()
-        # The ETag pins the content that was listed: replaced meanwhile, S3 refuses, and the next run takes the new one.
-        body = client.get_object(Bucket=bucket, Key=entry.key, IfMatch=f'"{entry.etag}"')["Body"]
-        with (directory / name).open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
-                digest.update(chunk)
-                file.write(chunk)
-        hashes[name] = digest.hexdigest()
-    return hashes
+    retrying = persistent(is_transient_s3)
+    return {
+        name: retrying(_fetch, client, bucket, entry, directory / name)
+        for name, entry in sorted(listing.objects.items())
+    }
+
+
+def _fetch(client: S3Client, bucket: str, entry: StoredObject, target: Path) -> str:
+    """Write an object to a file and return its SHA-256."""
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        for chunk in read_chunks(client, bucket, entry):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def read_chunks(client: S3Client, bucket: str, entry: StoredObject) -> Iterator[bytes]:
+    """Read an object as it was listed, 1 MiB at a time: replaced meanwhile, S3 refuses (its ETag pins the content)."""
+    body = client.get_object(Bucket=bucket, Key=entry.key, IfMatch=f'"{entry.etag}"')["Body"]
+    yield from body.iter_chunks(1 << 20)
 
 
 def check_name(listing: Listing) -> None:

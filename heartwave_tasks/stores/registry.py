@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+
+from heartwave_tasks.stores.failures import is_transient_mlflow, persistent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +34,13 @@ CHALLENGER: Final = "challenger"
 MANIFEST: Final = "manifest.json"
 FILES_FOLDER: Final = "model_files"
 EVALUATIONS_FOLDER: Final = "evaluations"
+_PATIENCE: Final = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+"""A silent or missing server is asked again for about a minute, as S3 and Postgres are; MLflow's own defaults wait
+sixteen. The environment is where its client reads this, at every request; what an operator has set there counts."""
 _WRAPPER: Final = Path(__file__).with_name("registry_pyfunc.py")
 
 
@@ -66,6 +76,8 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         from mlflow import MlflowClient  # noqa: PLC0415 - a second of imports, only where models are handled
 
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
         self._uri = settings.mlflow_tracking_uri
         self._name = settings.model_name
         self._client: MlflowClient = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
@@ -135,9 +147,13 @@ class Registry:
         return ModelFiles(architecture=document["architecture"], classes=tuple(document["classes"]), files=files)
 
     def artifact(self, run_id: str, path: str) -> bytes:
-        """Fetch one artifact of a run."""
-        with tempfile.TemporaryDirectory() as directory:
-            return Path(self._client.download_artifacts(run_id, path, directory)).read_bytes()
+        """Fetch one artifact of a run; one that breaks off half-way is asked for again."""
+
+        def fetch() -> bytes:
+            with tempfile.TemporaryDirectory() as directory:
+                return Path(self._client.download_artifacts(run_id, path, directory)).read_bytes()
+
+        return persistent(is_transient_mlflow)(fetch)
 
     def find_artifact(self, run_id: str, path: str) -> bytes | None:
         """Fetch one artifact of a run, None if the run has none of that name."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.ecg.strips import FACTOR, MISSING, extremes, pyramid, to_microvolts
+from heartwave_tasks.stores.objects import get_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,14 +170,12 @@ class Strip:
 
     def _fetch(self, start: int, stop: int) -> bytes:
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{stop - 1}")
+            return get_object(self._client, self._bucket, self._key, f"bytes={start}-{stop - 1}")
         except ClientError as error:
             if error.response["Error"]["Code"] in _GONE:
                 msg = f"{self._key} is not in the lake; ingest the recording again."
                 raise StripMissingError(msg) from error
             raise
-        content: bytes = answer["Body"].read()
-        return content
 
 
 def _range(samples: NDArray[np.int16]) -> list[int]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from threading import RLock
-from typing import TYPE_CHECKING, TypeVar
+import contextlib
+import os
+import socket
+from contextlib import contextmanager
+from threading import RLock, Timer
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg2
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from heartwave_tasks.stores.failures import RETRY_FOR_S, ConnectionLostError, is_transient_postgres, persistent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from psycopg2.extensions import connection as Connection  # noqa: N812  a class in all but case
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -20,43 +25,34 @@ Result = TypeVar("Result")
 # while its retry waits for them.
 _SESSION = """
     SET idle_in_transaction_session_timeout = '2min';
+    SET client_connection_check_interval = '10s';
     SET tcp_keepalives_idle = 30;
     SET tcp_keepalives_interval = 10;
     SET tcp_keepalives_count = 3;
 """
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TRANSIENT_CODES = frozenset(
-    {
-        "40001",  # serialization_failure
-        "40P01",  # deadlock_detected
-        "53300",  # too_many_connections
-        "55P03",  # lock_not_available
-        "57P01",  # admin_shutdown
-        "57P02",  # crash_shutdown
-        "57P03",  # cannot_connect_now: starting up or shutting down
-    }
-)
-
-# psycopg2 gives no code to a refused connection, only libpq's sentence. Waiting cures none of these.
-_PERMANENT_REFUSALS = (
-    "authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "does not exist",
-    "permission denied",
-    "invalid ",
-)
+# And on ours: a server that vanished without a word is noticed after a minute, not after the night. (psycopg2's
+# connect_timeout bounds connecting only.)
+_VIGILANCE: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
-class ConnectionLostError(psycopg2.OperationalError):
-    """The connection broke in the middle of a transaction."""
+HANGS_AFTER_S: Final = 900.0
+"""Seconds after which a transaction is taken for hanging: the longest ones, over millions of labels, take a minute."""
 
 
 class Transactions:
     """One connection, opened when first needed and replaced when it breaks; threads take turns on it."""
 
-    def __init__(self, database_url: str, retry_for_s: float = 60.0) -> None:
+    def __init__(
+        self, database_url: str, retry_for_s: float = RETRY_FOR_S, hangs_after_s: float = HANGS_AFTER_S
+    ) -> None:
+        self._hangs_after_s = hangs_after_s
         self._url = database_url.replace("postgresql+psycopg2://", "postgresql://", 1)
         self._retry_for_s = retry_for_s
         self._connection: Connection | None = None
@@ -70,12 +66,7 @@ class Transactions:
         went through unnoticed. Any other error is raised at once.
         """
         with self._lock:
-            retrying = Retrying(
-                stop=stop_after_delay(self._retry_for_s),
-                wait=wait_random_exponential(multiplier=0.1, max=5),
-                retry=retry_if_exception(_is_transient),
-                reraise=True,
-            )
+            retrying = persistent(is_transient_postgres, self._retry_for_s)
             result: Result = retrying(self._attempt, work)
             return result
 
@@ -89,7 +80,7 @@ class Transactions:
     def _attempt(self, work: Callable[[Cursor], Result]) -> Result:
         connection = self._open()
         try:
-            with connection, connection.cursor() as cursor:
+            with _watched(connection, self._hangs_after_s), connection, connection.cursor() as cursor:
                 return work(cursor)
         except psycopg2.Error as error:
             # Whatever it is called, an error that took the connection with it was the server's or the network's.
@@ -99,19 +90,25 @@ class Transactions:
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            connection = psycopg2.connect(self._url, connect_timeout=10, application_name="heartwave")
+            connection = psycopg2.connect(self._url, application_name="heartwave", **_VIGILANCE)
             with connection, connection.cursor() as cursor:
                 cursor.execute(_SESSION)
             self._connection = connection
         return self._connection
 
 
-def _is_transient(error: BaseException) -> bool:
-    """Tell an error that may be gone in a moment from one that will not."""
-    if isinstance(error, ConnectionLostError):
-        return True
-    if not isinstance(error, psycopg2.OperationalError):
-        return False
-    if error.pgcode is not None:
-        return error.pgcode in _TRANSIENT_CODES or error.pgcode.startswith("08")
-    return not any(refusal in str(error) for refusal in _PERMANENT_REFUSALS)
+@contextmanager
+def _watched(connection: Connection, hangs_after_s: float) -> Iterator[None]:
+    """Cut a connection whose server has stopped answering without closing it; libpq itself would wait for ever."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(hangs_after_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import DatabaseUrls
     from tests.integration.planting import Planter
 
-HEAD = "0006"
+HEAD = "0007"
 
 RELATIONS = """
     SELECT c.relname::text FROM pg_class AS c

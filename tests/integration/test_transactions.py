@@ -10,10 +10,13 @@ import psycopg2
 import pytest
 
 from heartwave_tasks.stores.predictions import PredictionStore
+from heartwave_tasks.stores.transactions import Transactions
 from tests.integration.planting import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
     from tests.integration.conftest import DatabaseUrls
     from tests.integration.planting import Planter
@@ -68,3 +71,18 @@ def test_a_permanent_refusal_fails_at_once(
     with PredictionStore(change(database.writer)) as store, pytest.raises(psycopg2.OperationalError, match=complaint):
         store.champion()
     assert time.monotonic() - started < 1
+
+
+def test_a_server_that_falls_silent_is_left(database: DatabaseUrls) -> None:
+    """A transaction that is not answered in time is taken for lost: its connection is cut, and it is tried again."""
+    transactions = Transactions(database.writer, hangs_after_s=0.5)
+    attempts: list[float] = []
+
+    def work(cursor: Cursor) -> str:
+        attempts.append(time.monotonic())
+        cursor.execute("SELECT pg_sleep(%s)", (60 if len(attempts) == 1 else 0,))
+        return "answered"
+
+    assert transactions.run(work) == "answered"
+    assert len(attempts) == 2
+    transactions.close()

@@ -17,7 +17,7 @@ from heartwave_tasks.settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-DAGS = sorted(path.stem for path in (PROJECT_ROOT / "dags").glob("*.py") if path.stem != "heartwave_assets")
+DAGS = sorted(path.stem for path in (PROJECT_ROOT / "dags").glob("*.py") if not path.stem.startswith("heartwave_"))
 # Not boto3: Airflow itself loads it when a task is mapped.
 HEAVY = (
     "heartwave_tasks",

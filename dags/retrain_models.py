@@ -76,13 +76,13 @@ def retrain_models() -> None:
     @task
     def plan_training() -> dict:
         """Fix the beats and protocols of this run."""
-        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.jobs import training_plan
         from heartwave_tasks.settings import get_settings
 
         context = get_current_context()
         params = context["params"]
         return asdict(
-            retrain.plan(
+            training_plan.plan(
                 get_settings(),
                 protocol_names=list(params["protocols"] or []),
                 seed=int(params["seed"]),
@@ -101,37 +101,42 @@ def retrain_models() -> None:
         doc_md="Evaluate the architecture under every protocol, train it on everything, log it to MLflow.",
     )
     def train(plan: dict, architecture: str) -> dict:
-        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.jobs import training
+        from heartwave_tasks.jobs.training_plan import RetrainPlan
         from heartwave_tasks.settings import get_settings
 
         get_current_context()["architecture_name"] = architecture
-        return asdict(retrain.train(get_settings(), retrain.RetrainPlan(**plan), architecture))
+        return asdict(training.train(get_settings(), RetrainPlan(**plan), architecture))
 
     @task(
         map_index_template="{{ architecture_name }}",
         doc_md="Make the model a version in MLflow and Postgres, with its evaluations.",
     )
     def register(plan: dict, trained: dict) -> dict:
-        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.jobs import registration
+        from heartwave_tasks.jobs.training import TrainedModel
+        from heartwave_tasks.jobs.training_plan import RetrainPlan
         from heartwave_tasks.settings import get_settings
 
         get_current_context()["architecture_name"] = trained["architecture"]
-        return asdict(retrain.register(get_settings(), retrain.RetrainPlan(**plan), retrain.TrainedModel(**trained)))
+        return asdict(registration.register(get_settings(), RetrainPlan(**plan), TrainedModel(**trained)))
 
     @task(outlets=[CHAMPION])
     def promote(versions: list[dict]):
         """Let the best version challenge the champion."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from heartwave_tasks.jobs import retrain
+        from heartwave_tasks.jobs import promotion
+        from heartwave_tasks.jobs.registration import RegisteredVersion
         from heartwave_tasks.settings import get_settings
 
-        candidates = [retrain.RegisteredVersion(**version) for version in versions]
-        by = f"retrain_models {get_current_context()['dag_run'].run_id}"
-        promotion = retrain.promote(get_settings(), candidates, by=by)
-        if not promotion.promoted:
-            raise AirflowSkipException(f"Version {promotion.version} was not promoted: {' '.join(promotion.reasons)}")
-        yield Metadata(CHAMPION, extra=asdict(promotion))
+        run_id = get_current_context()["dag_run"].run_id
+        candidates = [RegisteredVersion(**version) for version in versions]
+        comparison = promotion.compare(get_settings(), candidates, dag_run_id=run_id)
+        if not comparison.passed:
+            raise AirflowSkipException(f"Version {comparison.version} was not promoted: {' '.join(comparison.reasons)}")
+        promoted = promotion.promote(get_settings(), comparison, by=f"retrain_models {run_id}")
+        yield Metadata(CHAMPION, extra=asdict(promoted))
 
     plan = plan_training()
     trained = train.partial(plan=plan).expand(architecture=list_architectures())

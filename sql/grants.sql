@@ -44,6 +44,8 @@ BEGIN
     EXECUTE format('GRANT INSERT ON heartwave.recordings, heartwave.recording_revisions, heartwave.quarantine,
                         heartwave.model_versions, heartwave.model_training_recordings, heartwave.promotions,
                         heartwave.scorings, heartwave.labels, heartwave.source_ingests TO %I', writer);
+    EXECUTE format('GRANT INSERT ON heartwave.model_comparisons, heartwave.model_comparison_figures,
+                        heartwave.model_decisions TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);
     EXECUTE format('GRANT UPDATE (listing_fingerprint, beats_sha256, strip_sha256)
                         ON heartwave.recording_revisions TO %I', writer);

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from heartwave_tasks import __version__
 from heartwave_tasks.cli.errors import explain
-from heartwave_tasks.cli.names import JobName, OutputFormat
+from heartwave_tasks.cli.names import JobName, OutputFormat, ReportFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
-STACK, WORK, DATA = "Servers", "Work", "Data"
+STACK, WORK, DATA, MODELS = "Servers", "Work", "Data", "Models"
 
 
 def _command(panel: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -212,6 +212,85 @@ def sql(
     from heartwave_tasks.cli import queries  # noqa: PLC0415
 
     queries.query(query, file, output)
+
+
+@_command(MODELS, "heartwave models", "heartwave models --format json")
+def models(
+    output: Annotated[OutputFormat, typer.Option("--format", help="How to print rows.")] = OutputFormat.TABLE,
+) -> None:
+    """List the registered versions, newest first, with aliases and figures on patients they had not seen.
+
+    Shares are fractions of 1, under the protocol `patient_folds`; `heartwave evaluate` prints everything of a version.
+    """
+    from heartwave_tasks.cli import model_versions  # noqa: PLC0415
+
+    model_versions.show(output)
+
+
+@_command(
+    MODELS,
+    "heartwave evaluate",
+    "heartwave evaluate --model heartwave@challenger --protocol inter_patient",
+    "heartwave evaluate --model heartwave@3 --protocol external:svdb --format json > svdb.json",
+)
+def evaluate(
+    *,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME[@ALIAS]", help="Model and alias, or version number.")
+    ] = "@champion",
+    source: Annotated[
+        str | None, typer.Option("--source", "-s", help="Count only recordings of this source, such as mitdb.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="patient_folds, inter_patient, random_beats or external:SOURCE. Default: all that are stored.",
+        ),
+    ] = None,
+    output: Annotated[ReportFormat, typer.Option("--format", help="How to print figures.")] = ReportFormat.TABLE,
+) -> None:
+    """Print how good a version is: by protocol and by class, with intervals over patients.
+
+    Figures are those that were stored when the version was trained. A protocol that was not tested then is tested now,
+    by training the version's recipe anew on the recordings in the lake. With --source alone, recordings of it that the
+    version was not trained on are labelled by the version itself, and compared with their annotations.
+    """
+    from heartwave_tasks.cli import evaluating  # noqa: PLC0415
+
+    evaluating.evaluate(model, protocol, source, output)
+
+
+@_command(MODELS, "heartwave promote 4 --reason 'finds the S beats of our ward'")
+def promote(
+    version: Annotated[int, typer.Argument(min=1, help="Which version, as in `heartwave models`.", show_default=False)],
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, in a sentence; it is kept.", show_default=False)],
+) -> None:
+    """Make a version champion, whatever the gate says of it.
+
+    Says what the gate would have decided, and keeps that comparison beside your name and reason.
+    """
+    from heartwave_tasks.cli import model_versions  # noqa: PLC0415
+
+    model_versions.promote(version, reason)
+
+
+@_command(MODELS, "heartwave rollback --reason 'calls noise ventricular'")
+def rollback(
+    *,
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", help="Why, in a sentence; it is kept.")
+    ] = "no reason was given",
+) -> None:
+    """Bring back the champion before the present one; done again, the one before that.
+
+    Nothing is deleted: the labels of both stay, and `current_labels` shows those of whoever is champion.
+    """
+    from heartwave_tasks.cli import model_versions  # noqa: PLC0415
+
+    model_versions.rollback(reason)
 
 
 @_command(WORK, "heartwave demo", "heartwave demo --mitdb mitdb.zip", "heartwave demo --stop")

@@ -10,7 +10,22 @@ if TYPE_CHECKING:
 # By name, because importing the modules that define them would cost every command their weight. All of them carry
 # messages written for people.
 _SPEAKING: Final = frozenset(
-    {"AirflowError", "CommandError", "DatabaseSetupError", "RecordFilesError", "StackError", "SyntheticError"}
+    {
+        "AirflowError",
+        "CommandError",
+        "DatabaseSetupError",
+        "EvaluationDocumentError",
+        "EvaluationError",
+        "NoSuchVersionError",
+        "PromotionError",
+        "ProtocolError",
+        "RecordFilesError",
+        "RetrainError",
+        "StackError",
+        "SyntheticError",
+        "TamperedModelError",
+        "TrainingError",
+    }
 )
 _S3_UNREACHABLE: Final = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError"})
 _S3_DENIED: Final = frozenset({"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -39,6 +54,8 @@ def explain(error: BaseException) -> str | None:
         told = _explain_s3(error)
     elif "OperationalError" in names:
         told = f"The database cannot be used: {_first_line(error)}. `heartwave doctor` tells what is wrong."
+    elif "MlflowException" in names:
+        told = f"MLflow cannot do it: {_first_line(error)}. Start it with `heartwave up`, or see `heartwave status`."
     elif "ValidationError" in names and type(error).__module__.startswith("pydantic"):
         told = f"A HEARTWAVE_* setting is not valid: {_settings_faults(error)}."
     elif isinstance(error, OSError):

@@ -24,8 +24,15 @@ class JobName(StrEnum):
         }[self]
 
 
+class ReportFormat(StrEnum):
+    """How figures of several tables are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 class OutputFormat(StrEnum):
-    """How `heartwave sql` prints rows."""
+    """How rows are printed."""
 
     TABLE = "table"
     CSV = "csv"

@@ -49,6 +49,11 @@ class Assessment:
     training_s: float
     scoring_s: float
 
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """The published figures, and those of recordings with paced beats where there are any."""
+        return (self.evaluation,) if self.paced is None else (self.evaluation, self.paced)
+
 
 def assess(
     protocol: Protocol,
@@ -113,7 +118,7 @@ def assess(
 
     return Assessment(
         evaluation=figures(protocol.name, rows[counted]),
-        paced=None if counted.all() else figures(f"{protocol.name}_paced", rows[~counted]),
+        paced=None if counted.all() else figures(f"{protocol.name}{protocols.PACED_SUFFIX}", rows[~counted]),
         rows=rows,
         probabilities=answers[rows],
         training_s=training_s,

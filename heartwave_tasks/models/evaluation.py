@@ -7,7 +7,7 @@ without a certain record, and a paired comparison with another model on the same
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
@@ -20,7 +20,7 @@ from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.models import intervals, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -261,6 +261,21 @@ class Evaluation:
         """Confusion matrices of some of the recordings, in the order asked for; int64 (n, 5, 5)."""
         position = {name: index for index, name in enumerate(self.recordings)}
         return self.confusions[[position[name] for name in recordings]]
+
+    def of_recordings(self, recordings: Sequence[str]) -> Evaluation:
+        """Count only some of the recordings; what confidences would be needed for is undefined, as none were kept."""
+        at = [self.recordings.index(name) for name in sorted(recordings)]
+        return replace(
+            self,
+            recordings=tuple(self.recordings[place] for place in at),
+            patients=tuple(self.patients[place] for place in at),
+            row_digests=tuple(self.row_digests[place] for place in at),
+            confusions=self.confusions[at],
+            reliability=metrics.NO_RELIABILITY,
+            brier=float("nan"),
+            least_confident=(),
+            curves=(),
+        )
 
     def summary(self) -> dict[str, float]:
         """Every figure under a short name, as MLflow's metrics want them; undefined ones are left out."""

@@ -14,10 +14,14 @@ from heartwave_tasks.ecg.labels import CLASS_NAMES, CLASSES
 from heartwave_tasks.models import intervals, metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
     from heartwave_tasks.models.evaluation import Evaluation
+    from heartwave_tasks.models.intervals import Interval
+    from heartwave_tasks.models.metrics import Counts, Figures
 
 PROTOCOL: Final = "patient_folds"
 """The protocol promotions are decided by."""
@@ -32,11 +36,47 @@ _LEAST_PATIENTS: Final = 2
 
 
 @dataclass(frozen=True)
+class ComparedFigure:
+    """One figure of both, on the rows both were tested on, as fractions of 1; NaN where undefined.
+
+    Attributes
+    ----------
+    name
+        Of the figure, such as ``V sensitivity``.
+    challenger, champion
+        Their figures.
+    difference
+        95 % interval of challenger minus champion, the same patients resampled for both.
+    decides
+        Whether the verdict hangs on it; the others are for people to look at.
+    """
+
+    name: str
+    challenger: float
+    champion: float
+    difference: Interval
+    decides: bool
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Whether to promote, and the reasons in the order they were looked at."""
+    """Whether to promote, and why.
+
+    Attributes
+    ----------
+    promote, reasons
+        The decision, and its reasons in the order they were looked at.
+    n_beats, n_patients
+        Test beats of both, and whose they are; 0 where there was nothing to compare.
+    figures
+        What was compared.
+    """
 
     promote: bool
     reasons: tuple[str, ...]
+    n_beats: int = 0
+    n_patients: int = 0
+    figures: tuple[ComparedFigure, ...] = ()
 
 
 def decide(challenger: Evaluation, champion: Evaluation | None) -> Verdict:
@@ -74,15 +114,43 @@ def decide(challenger: Evaluation, champion: Evaluation | None) -> Verdict:
     new, old = (evaluation.confusions_of(shared) for evaluation in (challenger, champion))
     patients = tuple(challenger.patients[challenger.recordings.index(name)] for name in shared)
     better, sentence = _compare_mean_f1(new, old)
-    guards = [
-        _compare_sensitivity(intervals.by_patient(new, patients), intervals.by_patient(old, patients), index)
-        for index in GUARDED_CLASSES
-    ]
+    new_patients, old_patients = intervals.by_patient(new, patients), intervals.by_patient(old, patients)
+    guards = [_compare_sensitivity(new_patients, old_patients, index) for index in GUARDED_CLASSES]
     same = f"Both were tested on the same {shared_beats} beats of {len(set(patients))} patients neither had seen."
     return Verdict(
         promote=better and all(held for held, _ in guards),
         reasons=(same, sentence, *(reason for _, reason in guards)),
+        n_beats=shared_beats,
+        n_patients=len(set(patients)),
+        figures=tuple(_figures(new_patients, old_patients)),
     )
+
+
+def _figures(new: NDArray[np.int64], old: NDArray[np.int64]) -> Iterator[ComparedFigure]:
+    """Compare figures of patients' confusion matrices (p, 5, 5), those that decide first."""
+    resampled_new, resampled_old = intervals.resample(new), intervals.resample(old)
+
+    def compare(name: str, metric: Callable[[Counts], Figures], *, decides: bool = False) -> ComparedFigure:
+        return ComparedFigure(
+            name=name,
+            challenger=float(metric(new.sum(axis=0))),
+            champion=float(metric(old.sum(axis=0))),
+            difference=intervals.interval(metric(resampled_new) - metric(resampled_old)),
+            decides=decides,
+        )
+
+    def of_class(metric: Callable[[Counts], Figures], index: int) -> Callable[[Counts], Figures]:
+        return lambda counts: metric(counts)[..., index]
+
+    yield compare("N/S/V mean F1", lambda counts: metrics.mean_f1(counts, metrics.RHYTHM_CLASSES), decides=True)
+    for index in GUARDED_CLASSES:
+        yield compare(f"{CLASSES[index]} sensitivity", of_class(metrics.sensitivity, index), decides=True)
+    for index in GUARDED_CLASSES:
+        yield compare(f"{CLASSES[index]} positive predictivity", of_class(metrics.positive_predictivity, index))
+    yield compare("accuracy", metrics.accuracy)
+    yield compare("macro F1", metrics.macro_f1)
+    yield compare("kappa", metrics.cohen_kappa)
+    yield compare("j kappa", metrics.j_kappa)
 
 
 def _same_rows(challenger: Evaluation, champion: Evaluation) -> tuple[str, ...]:

@@ -153,6 +153,10 @@ class Reliability:
         return (sum(self.confidence_sum) - sum(self.n_right)) / total if total else float("nan")
 
 
+NO_RELIABILITY: Final = Reliability((0,) * CALIBRATION_BINS, (0,) * CALIBRATION_BINS, (0.0,) * CALIBRATION_BINS)
+"""That of no beats."""
+
+
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> Reliability:
     """Bin (n,) confidences in [0, 1] of the called class and whether each call was right."""
     exact = confidence.astype(np.float64)

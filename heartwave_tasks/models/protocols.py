@@ -50,6 +50,9 @@ FEWEST_STRATIFIED: Final = 10
 EXTERNAL_PREFIX: Final = "external:"
 """`external:svdb` is the protocol that tests on the source `svdb`."""
 
+PACED_SUFFIX: Final = "_paced"
+"""Added to a protocol's name where recordings with paced beats are reported apart."""
+
 PACED_SYMBOL: Final = "/"
 """Annotation symbol of a paced beat."""
 

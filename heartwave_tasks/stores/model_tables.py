@@ -1,4 +1,4 @@
-"""Model versions, promotions and evaluations: the part of the predictions store that retraining writes."""
+"""Model versions and evaluations: the part of the predictions store that retraining writes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ModelTables:
-    """Which models there are, how good they are, and which one labels tonight."""
+    """Which models there are, and how good they are."""
 
     _transactions: Transactions
 
@@ -75,24 +75,26 @@ class ModelTables:
             lambda cursor: _model(cursor, "model_name = %(model_name)s AND version = %(version)s", key)
         )
 
-    def champion(self) -> RegisteredModel | None:
-        """Return the model version promoted last, None before the first promotion."""
-        return self._transactions.run(_champion)
+    def model_versions(self) -> list[RegisteredModel]:
+        """Return all registered model versions, the newest first."""
 
-    def promote(self, model_version_id: int, by: str, reason: str) -> bool:
-        """Make a model version the champion; return False when it is already."""
+        def work(cursor: Cursor) -> list[RegisteredModel]:
+            columns = ", ".join(field.name for field in fields(RegisteredModel))
+            cursor.execute(f"SELECT {columns} FROM heartwave.model_versions ORDER BY model_version_id DESC")
+            return fetch(cursor, RegisteredModel)
 
-        def work(cursor: Cursor) -> bool:
-            # Two promotions at once take turns, so that each sees who is champion.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('heartwave promotions', 0))")
-            champion = _champion(cursor)
-            if champion is not None and champion.model_version_id == model_version_id:
-                return False
+        return self._transactions.run(work)
+
+    def training_recordings(self, model_version_id: int) -> set[tuple[str, str]]:
+        """Return the (recording id, content SHA-256) pairs a model version was trained on."""
+
+        def work(cursor: Cursor) -> set[tuple[str, str]]:
             cursor.execute(
-                "INSERT INTO heartwave.promotions (model_version_id, promoted_by, reason) VALUES (%s, %s, %s)",
-                (model_version_id, by, reason),
+                "SELECT recording_id, content_sha256 FROM heartwave.model_training_recordings "
+                "WHERE model_version_id = %s",
+                (model_version_id,),
             )
-            return True
+            return {(recording_id, content) for recording_id, content in cursor.fetchall()}
 
         return self._transactions.run(work)
 
@@ -150,8 +152,3 @@ def _model(cursor: Cursor, condition: str, parameters: Mapping[str, object]) -> 
     columns = ", ".join(field.name for field in fields(RegisteredModel))
     cursor.execute(f"SELECT {columns} FROM heartwave.model_versions WHERE {condition}", parameters)
     return next(iter(fetch(cursor, RegisteredModel)), None)
-
-
-def _champion(cursor: Cursor) -> RegisteredModel | None:
-    newest = "(SELECT model_version_id FROM heartwave.promotions ORDER BY promotion_id DESC LIMIT 1)"
-    return _model(cursor, f"model_version_id = {newest}", {})

@@ -115,6 +115,47 @@ class RegisteredModel(ModelVersionRow):
     """A model version with the key its labels carry."""
 
     model_version_id: int
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPromotion:
+    """A change of champion; the last one made it."""
+
+    promotion_id: int
+    model_version_id: int
+    promoted_at: datetime
+    promoted_by: str
+    reason: str
+    is_rollback: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureComparison:
+    """One figure of challenger and champion, as fractions of 1; NaN where undefined."""
+
+    place: int
+    figure: str
+    decides: bool
+    challenger: float
+    champion: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow:
+    """A challenger beside the champion, with the gate's verdict."""
+
+    model_version_id: int
+    champion_id: int | None
+    protocol: str
+    dag_run_id: str
+    n_beats: int
+    n_patients: int
+    passed: bool
+    reasons: str
+    figures: Sequence[FigureComparison] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

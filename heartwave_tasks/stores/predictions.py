@@ -18,8 +18,11 @@ from heartwave_tasks.stores.prediction_rows import (
     BeatReview,
     ClassEvaluation,
     CommittedScoring,
+    ComparisonRow,
     ContradictionError,
     EvaluationRows,
+    FigureComparison,
+    ModelPromotion,
     ModelVersionRow,
     QuarantineRow,
     RecordingEvaluation,
@@ -28,6 +31,7 @@ from heartwave_tasks.stores.prediction_rows import (
     RevisionRow,
     ScoringRow,
 )
+from heartwave_tasks.stores.promotion_tables import PromotionTables
 from heartwave_tasks.stores.quarantine_tables import QuarantineTables
 from heartwave_tasks.stores.recording_tables import RecordingTables
 from heartwave_tasks.stores.review_tables import ReviewTables
@@ -44,10 +48,13 @@ __all__ = [
     "BeatReview",
     "ClassEvaluation",
     "CommittedScoring",
+    "ComparisonRow",
     "ConnectionLostError",
     "ContradictionError",
     "EvaluationRows",
+    "FigureComparison",
     "LabelBatch",
+    "ModelPromotion",
     "ModelVersionRow",
     "PredictionStore",
     "QuarantineRow",
@@ -61,7 +68,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class PredictionStore(RecordingTables, QuarantineTables, ModelTables, ReviewTables):
+class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
     Every method is one transaction, may be repeated without harm, and survives a server that restarts within

@@ -44,6 +44,11 @@ sixteen. The environment is where its client reads this, at every request; what 
 _WRAPPER: Final = Path(__file__).with_name("registry_pyfunc.py")
 
 
+def evaluation_path(protocol: str) -> str:
+    """Return where a run keeps what belongs to a protocol, without suffix; a source's slashes make no folders."""
+    return f"{EVALUATIONS_FOLDER}/{protocol.replace(':', '.').replace('/', '.')}"
+
+
 class TamperedModelError(RuntimeError):
     """A registered model's files are not those that were registered; nothing was loaded."""
 
@@ -116,6 +121,28 @@ class Registry:
         """Point an alias at a version."""
         self._client.set_registered_model_alias(self._name, alias, str(version))
 
+    def aliases(self) -> dict[str, int]:
+        """Return the version behind every alias; none before the first version is registered."""
+        from mlflow.exceptions import RestException  # noqa: PLC0415
+
+        try:
+            found = self._client.get_registered_model(self._name)
+        except RestException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return {}
+        return {alias: int(version) for alias, version in found.aliases.items()}
+
+    def tag_version(self, version: int, tags: Mapping[str, str]) -> None:
+        """Note something on a version."""
+        for name, value in tags.items():
+            self._client.set_model_version_tag(self._name, str(version), name, value)
+
+    def evaluations(self, run_id: str) -> list[bytes]:
+        """Fetch the evaluation documents of a run."""
+        paths = [entry.path for entry in self._client.list_artifacts(run_id, EVALUATIONS_FOLDER)]
+        return [self.artifact(run_id, path) for path in sorted(paths) if path.endswith(".json")]
+
     def model_files(self, run_id: str, manifest_sha256: str, label: str) -> ModelFiles:
         """Fetch a version's files and check them against the manifest that was registered.
 
@@ -155,6 +182,10 @@ class Registry:
 
         return persistent(is_transient_mlflow)(fetch)
 
+    def find_evaluation(self, run_id: str, protocol: str) -> bytes | None:
+        """Fetch the evaluation document of a run under one protocol, None where there is none."""
+        return self.find_artifact(run_id, f"{evaluation_path(protocol)}.json")
+
     def find_artifact(self, run_id: str, path: str) -> bytes | None:
         """Fetch one artifact of a run, None if the run has none of that name."""
         folder = path.rpartition("/")[0]
@@ -172,8 +203,9 @@ class Run:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log what the training was given."""
-        for name, value in params.items():
-            self._client.log_param(self.run_id, name, value)
+        from mlflow.entities import Param  # noqa: PLC0415
+
+        self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in params.items()])
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log figures; undefined ones (NaN) are left out."""

@@ -13,6 +13,7 @@ from alembic import command
 from psycopg2 import errors
 
 from heartwave_tasks.ecg.labels import CLASS_NAMES, CLASSES
+from heartwave_tasks.settings import PROJECT_ROOT
 from heartwave_tasks.stores.database import (
     DatabaseSetupError,
     alembic_config,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import DatabaseUrls
     from tests.integration.planting import Planter
 
-HEAD = "0007"
+HEAD = max(path.name[:4] for path in (PROJECT_ROOT / "sql" / "migrations" / "versions").glob("*.py"))
 
 RELATIONS = """
     SELECT c.relname::text FROM pg_class AS c

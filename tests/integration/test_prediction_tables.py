@@ -11,8 +11,10 @@ import pytest
 
 from heartwave_tasks.stores.predictions import (
     ClassEvaluation,
+    ComparisonRow,
     ContradictionError,
     EvaluationRows,
+    FigureComparison,
     ModelVersionRow,
     PredictionStore,
     QuarantineRow,
@@ -127,7 +129,7 @@ def test_registering_again_gives_the_same_version(plant: Planter) -> None:
     assert plant.store.model_version("heartwave", 2) is None
 
     other = dataclasses.replace(registered, manifest_sha256=sha256("other"))
-    fields = {f.name: getattr(other, f.name) for f in dataclasses.fields(other) if f.name != "model_version_id"}
+    fields = {f.name: getattr(other, f.name) for f in dataclasses.fields(ModelVersionRow)}
     with pytest.raises(ContradictionError, match="version 1 is registered already"):
         plant.store.register_model(ModelVersionRow(**fields), [])
 
@@ -149,6 +151,46 @@ def test_the_champion_is_who_was_promoted_last(plant: Planter, database: Databas
     assert plant.store.promote(first, "test", "back")
     assert rows(database.reader, "SELECT model_version, promoted_by, reason FROM champion") == [(1, "test", "back")]
     assert rows(database.writer, "SELECT count(*) FROM heartwave.promotions") == [(3,)]
+
+
+def test_a_comparison_is_kept_once_per_run(plant: Planter, database: DatabaseUrls) -> None:
+    """A retried task finds the comparison it has stored; figures, verdict and what a person decided are in one view."""
+    first, second = plant.model(1, promoted=True), plant.model(2)
+    figure = FigureComparison(
+        place=1,
+        figure="N/S/V mean F1",
+        decides=True,
+        challenger=0.9,
+        champion=0.8,
+        difference_low=0.05,
+        difference_high=float("nan"),
+    )
+    comparison = ComparisonRow(
+        model_version_id=second,
+        champion_id=first,
+        protocol="patient_folds",
+        dag_run_id="manual__1",
+        n_beats=100,
+        n_patients=5,
+        passed=True,
+        reasons="Better.",
+        figures=[figure],
+    )
+
+    comparison_id = plant.store.save_comparison(comparison)
+    assert plant.store.save_comparison(comparison) == comparison_id
+    assert plant.store.save_comparison(dataclasses.replace(comparison, dag_run_id="manual__2")) != comparison_id
+    plant.store.save_decision(comparison_id, approved=True, by="Ada", note="seen the strips")
+    plant.store.save_decision(comparison_id, approved=False, by="Bob", note="too late")
+    plant.store.promote(second, "Ada", "Better.", comparison_id=comparison_id)
+
+    columns = "challenger_version, champion_version, figure, challenger, difference_high, passed, approved, decided_by"
+    found = rows(database.reader, f"SELECT {columns} FROM model_comparison ORDER BY comparison_id")
+    assert found[0] == (2, 1, "N/S/V mean F1", 0.9, None, True, True, "Ada")
+    assert found[1][-2:] == (None, None)
+    assert rows(database.reader, "SELECT comparison_id FROM model_promotions WHERE model_version = 2") == [
+        (comparison_id,)
+    ]
 
 
 def test_evaluations_are_replaced_whole(plant: Planter, database: DatabaseUrls) -> None:

@@ -1,0 +1,224 @@
+"""`heartwave evaluate`: how good a model version is, as tables or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from heartwave_tasks.cli.errors import CommandError, need
+from heartwave_tasks.cli.logs import tell_progress
+from heartwave_tasks.cli.names import ReportFormat
+from heartwave_tasks.cli.tables import new_table, print_whole
+from heartwave_tasks.jobs import evaluation
+from heartwave_tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from heartwave_tasks.jobs.evaluation import EvaluatedModel, FoundEvaluation
+    from heartwave_tasks.models.intervals import Interval
+
+_PROTOCOL_COLUMNS: Final = (
+    "protocol",
+    "figures",
+    "beats",
+    "recordings",
+    "patients",
+    "accuracy",
+    "macro F1",
+    "N/S/V mean F1",
+    "κ",
+    "jκ",
+    "ECE",
+)
+_WORDS: Final = frozenset({"protocol", "class", "figures", "S of"})
+"""Columns that hold words; the others hold numbers."""
+
+
+def evaluate(model: str, protocol: str | None, source: str | None, output: ReportFormat) -> None:
+    """Find the figures and print them."""
+    settings = Settings.load()
+    need(settings, "database_url", "mlflow_tracking_uri")
+    name, version = split_name(model)
+    if name:
+        settings = settings.model_copy(update={"model_name": name})
+    tell_progress()
+    evaluated = evaluation.evaluate(settings, version=version, protocol=protocol, source=source)
+    if output is ReportFormat.JSON:
+        json.dump(as_document(evaluated), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        print_tables(evaluated, Console(soft_wrap=False))
+
+
+def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
+    """Print figures by protocol and by class, and S with and without the records that distort it."""
+    model, found = evaluated.model, evaluated.found
+    console.print(
+        f"[bold]{model.model_name} version {model.version}[/] · {model.architecture} · percent; "
+        "in brackets 95 % intervals over patients",
+        highlight=False,
+    )
+    _print(
+        console,
+        _PROTOCOL_COLUMNS,
+        (
+            (
+                each.evaluation.protocol,
+                each.origin,
+                f"{each.evaluation.n_beats}",
+                f"{len(each.evaluation.recordings)}",
+                f"{each.evaluation.n_patients}",
+                _percent(each.evaluation.accuracy, 2),
+                _percent(each.evaluation.macro_f1, 2),
+                _with(each.evaluation.nsv_mean_f1, each.evaluation.nsv_mean_f1_interval, 2),
+                _figure(each.evaluation.cohen_kappa),
+                _figure(each.evaluation.j_kappa),
+                _figure(each.evaluation.expected_calibration_error),
+            )
+            for each in found
+        ),
+    )
+    _print(
+        console,
+        ("protocol", "class", "beats", "patients", "sensitivity", "positive predictivity", "F1"),
+        (
+            (
+                each.evaluation.protocol,
+                figures.beat_class,
+                f"{figures.n_beats}",
+                f"{figures.n_patients}",
+                _with(figures.sensitivity, figures.sensitivity_interval),
+                _with(figures.positive_predictivity, figures.positive_predictivity_interval),
+                _with(figures.f1, figures.f1_interval),
+            )
+            for each in found
+            for figures in each.evaluation.class_figures
+            if figures.n_beats or not math.isnan(figures.f1)
+        ),
+    )
+    subsets = [
+        (each.evaluation.protocol, f"without {', '.join(subset.left_out)}" if subset.left_out else "all", subset)
+        for each in found
+        if len(each.evaluation.supraventricular_subsets) > 1
+        for subset in each.evaluation.supraventricular_subsets
+    ]
+    if subsets:
+        _print(
+            console,
+            ("protocol", "S of", "beats", "sensitivity", "positive predictivity"),
+            (
+                (
+                    name,
+                    told,
+                    f"{subset.n_beats}",
+                    _percent(subset.sensitivity),
+                    _percent(subset.positive_predictivity),
+                )
+                for name, told, subset in subsets
+            ),
+        )
+
+
+def as_document(evaluated: EvaluatedModel) -> dict[str, Any]:
+    """Lay everything out for JSON: shares as fractions of 1, null where undefined."""
+    model = evaluated.model
+    return {
+        "model": model.model_name,
+        "version": model.version,
+        "architecture": model.architecture,
+        "evaluations": [_document(each) for each in evaluated.found],
+    }
+
+
+def split_name(model: str) -> tuple[str, str]:
+    """Split ``NAME@ALIAS`` in two, either of them may be empty."""
+    name, _, version = model.partition("@")
+    if "@" in version:
+        raise CommandError(f"--model {model!r} is not NAME, NAME@ALIAS or NAME@VERSION.")
+    return name, version
+
+
+def _document(found: FoundEvaluation) -> dict[str, Any]:
+    evaluation = found.evaluation
+    return {
+        "protocol": evaluation.protocol,
+        "figures": found.origin,
+        "scheme": evaluation.scheme,
+        "n_recordings": len(evaluation.recordings),
+        "n_patients": evaluation.n_patients,
+        **evaluation.summary(),
+        "n_beats": evaluation.n_beats,
+        "nsv_mean_f1_interval": _bounds(evaluation.nsv_mean_f1_interval),
+        "confusion": evaluation.confusion.tolist(),
+        "classes": [
+            {
+                "class": figures.beat_class,
+                "n_beats": figures.n_beats,
+                "n_patients": figures.n_patients,
+                "sensitivity": _number(figures.sensitivity),
+                "sensitivity_interval": _bounds(figures.sensitivity_interval),
+                "positive_predictivity": _number(figures.positive_predictivity),
+                "positive_predictivity_interval": _bounds(figures.positive_predictivity_interval),
+                "f1": _number(figures.f1),
+                "f1_interval": _bounds(figures.f1_interval),
+            }
+            for figures in evaluation.class_figures
+        ],
+        "supraventricular": [
+            {
+                "without": list(subset.left_out),
+                "n_beats": subset.n_beats,
+                "sensitivity": _number(subset.sensitivity),
+                "positive_predictivity": _number(subset.positive_predictivity),
+            }
+            for subset in evaluation.supraventricular_subsets
+        ],
+        "recordings": [
+            {
+                "recording_id": counts.recording_id,
+                "class": counts.beat_class,
+                "n_beats": counts.n_beats,
+                "n_found": counts.n_found,
+                "n_called": counts.n_called,
+            }
+            for counts in evaluation.recording_counts
+        ],
+    }
+
+
+def _print(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = new_table()
+    for name in columns:
+        table.add_column(Text(name), justify="left" if name in _WORDS else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row))
+    console.print()
+    print_whole(console, table)
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.{digits}f}"
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _with(share: float, interval: Interval, digits: int = 1) -> str:
+    if math.isnan(interval.low) or math.isnan(share):
+        return _percent(share, digits)
+    return f"{_percent(share, digits)} ({_percent(interval.low)} to {_percent(interval.high)})"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _bounds(interval: Interval) -> list[float] | None:
+    return None if math.isnan(interval.low) else [interval.low, interval.high]

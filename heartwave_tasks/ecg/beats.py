@@ -9,6 +9,7 @@ import numpy as np
 
 from heartwave_tasks.ecg import features, labels, rpeaks, signals
 from heartwave_tasks.ecg.rhythm import Sequence
+from heartwave_tasks.ecg.shapes import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.ecg.recordings import Recording
 
-SEGMENTER_VERSION: Final = "1"
+SEGMENTER_VERSION: Final = "2"
 """Changes whenever the same recording would give other beats; part of every key beats are stored under."""
 
 WINDOW_SAMPLES: Final = 187
@@ -139,7 +140,7 @@ def segment(recording: Recording) -> Beats:
         raise RecordingError(msg)
     sequence = Sequence.of(time_s, beat)
     context = features.context(resampled, filtered, positions, sequence)
-    window = _cut(filtered, positions[whole])
+    windows = _cut(filtered, positions[whole])
     has_second = len(columns) > 1
     n = int(whole.sum())
     return Beats(
@@ -150,8 +151,8 @@ def segment(recording: Recording) -> Beats:
         symbol=symbols[whole],
         reference=labels.aami_classes(symbols[whole]),
         heartwave5=labels.heartwave5_classes(symbols[whole]),
-        window=window[..., 0],
-        second_window=window[..., 1] if has_second else np.zeros_like(window[..., 0]),
+        window=windows[0],
+        second_window=windows[1] if has_second else np.zeros_like(windows[0]),
         has_second_lead=np.full(n, has_second),
         rr_previous_s=sequence.rr_previous_s[whole].astype(np.float32),
         rr_next_s=sequence.rr_next_s[whole].astype(np.float32),
@@ -168,10 +169,13 @@ def _fiducials(recording: Recording, analysis_lead: NDArray[np.float32]) -> tupl
     return recording.annotation_samples[kept].astype(np.int64), recording.annotation_symbols[kept].astype("<U1")
 
 
-def _cut(filtered: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArray[np.int16]:
-    """Windows in µV, int16 (n, 187, n_leads), of signals in mV (n_samples, n_leads) around positions (n,)."""
-    microvolts = np.rint(filtered * MICROVOLTS_PER_MILLIVOLT)
+def _cut(filtered: NDArray[np.float32], positions: NDArray[np.int64]) -> list[NDArray[np.int16]]:
+    """Windows in µV, int16 (n, 187) for each lead, of signals in mV (n_samples, n_leads) around positions (n,)."""
     limits = np.iinfo(np.int16)
-    samples = np.clip(microvolts, limits.min, limits.max).astype(np.int16)
-    windows: NDArray[np.int16] = samples[positions[:, None] + np.arange(-R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)]
-    return windows
+    leads = []
+    for lead in filtered.T:
+        microvolts = windows_of(lead, R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)[positions]
+        microvolts *= np.float32(MICROVOLTS_PER_MILLIVOLT)
+        np.rint(microvolts, out=microvolts)
+        leads.append(np.clip(microvolts, limits.min, limits.max, out=microvolts).astype(np.int16))
+    return leads

@@ -118,7 +118,7 @@ def _describe_nearby(
 ) -> dict[str, NDArray[np.floating]]:
     """P and T waves against those of the beats around, which tell fibrillation from sinus rhythm."""
     own = sequence.own
-    waves = cut.cuts[0][:, ZONES["p"]]
+    waves = cut.cuts[0].samples[:, ZONES["p"]]
     waves = waves - waves.mean(axis=1, keepdims=True)
     of_beats = waves[sequence.beat]
     around = running_mean(of_beats, NEARBY_BEATS)[own]

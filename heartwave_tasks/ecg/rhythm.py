@@ -63,6 +63,7 @@ TIMING_FEATURES: Final = (
 )
 """Names of the columns of `describe_timing`."""
 
+_SHARES: Final = (0.05, 0.16, 0.5, 0.75, 0.84, 0.9)
 _SMALLEST_RR_S: Final = 1e-3
 _RR_DECIMALS: Final = 9
 """Equal intervals stay equal wherever in the recording they lie, which the last bits of times would not have."""
@@ -153,8 +154,17 @@ def running_mean(values: NDArray[np.floating], width: int) -> NDArray[np.float64
 
 def running_median(values: NDArray[np.floating], width: int) -> NDArray[np.float64]:
     """Median over a centred window of `width` (odd) of (m,) values, mirrored at the ends."""
-    medians: NDArray[np.float64] = np.median(_windows(values, width // 2), axis=1)
-    return medians
+    return quantile(np.sort(_windows(values, width // 2), axis=1), 0.5)
+
+
+def quantile(ranked: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Quantile (n,) of every row of (n, k) sorted values, as `numpy.quantile`; sorting short rows once is quicker."""
+    place = share * (ranked.shape[1] - 1)
+    lower, part = int(place), place - int(place)
+    low, high = ranked[:, lower], ranked[:, min(lower + 1, ranked.shape[1] - 1)]
+    # The same operations as numpy's, so the same bits.
+    found: NDArray[np.float64] = high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part  # noqa: PLR2004
+    return found
 
 
 def describe_timing(sequence: Sequence, timing: Timing) -> dict[str, NDArray[np.floating]]:
@@ -188,8 +198,10 @@ def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> li
     """
     log_previous, log_next = np.log(timing.previous), np.log(timing.following)
     others = np.delete(_windows(np.log(timing.of_beats), half), [half, half + 1], axis=1)
-    median = np.median(others, axis=1)
-    low5, low, upper75, high, upper90 = np.quantile(others, [0.05, 0.16, 0.75, 0.84, 0.9], axis=1)
+    ranked = np.sort(others, axis=1)
+    median, low5, low, upper75, high, upper90 = (
+        quantile(ranked, share) for share in (0.5, 0.05, 0.16, 0.75, 0.84, 0.9)
+    )
     spread = (high - low) / 2 + SPREAD_FLOOR
     steps = np.abs(np.diff(others, axis=1))
     own = sequence.own
@@ -198,7 +210,7 @@ def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> li
         (log_next - median[own]) / spread[own],
         spread[own],
         (np.abs(others - median[:, None]) < REGULAR).mean(axis=1)[own],
-        np.median(steps, axis=1)[own],
+        quantile(np.sort(steps, axis=1), 0.5)[own],
         (steps < STEADY).mean(axis=1)[own],
         log_previous - upper90[own],
         log_previous - upper75[own],

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
+from heartwave_tasks.ecg import pacing
 from heartwave_tasks.ecg.beats import Beats, segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
+from heartwave_tasks.ecg.rhythm import quantile
+from heartwave_tasks.ecg.shapes import ZONES, Cut, compare, median_beat
 from tests.unit.recordings import draw_recording, read_recording, samples_of
 
 if TYPE_CHECKING:
@@ -125,3 +129,48 @@ def test_supraventricular_majority_of_record_232(mitdb: Path) -> None:
     early = column(beats, "rr_previous_over_mean") < 0.9
     assert early[beats.reference == 1].mean() > 0.95
     assert early[beats.reference == 0].mean() < 0.05
+
+
+@pytest.mark.parametrize("length", [1, 2, 19, 58, 600])
+def test_medians_and_quantiles_are_numpys(length: int) -> None:
+    """What is quicker than numpy's own median and quantile answers the same, to the bit."""
+    values = np.random.default_rng(length).normal(size=(length, 30))
+    np.testing.assert_array_equal(median_beat(values), np.median(values, axis=0))
+    for share in (0.05, 0.16, 0.5, 0.75, 0.84, 0.9):
+        np.testing.assert_array_equal(quantile(np.sort(values.T, axis=1), share), np.quantile(values.T, share, axis=1))
+
+
+def test_comparison_is_that_of_its_definition() -> None:
+    """Sums by products of matrices give the correlations, residuals and sizes that one writes down."""
+    random = np.random.default_rng(0)
+    template = np.cumsum(random.normal(size=252)).astype(np.float32)
+    samples = (template + 3 + random.normal(size=(40, 252))).astype(np.float32)
+    found = compare(Cut.of(samples), template)
+    height = np.ptp(template[ZONES["qrs"]])
+    for name, zone in ZONES.items():
+        part, own = samples[:, zone].astype(float), template[zone].astype(float)
+        centred = part - part.mean(axis=1, keepdims=True)
+        expected = {
+            "correlation": [np.corrcoef(row, own)[0, 1] for row in part],
+            "residual": np.sqrt(((centred - (own - own.mean())) ** 2).mean(axis=1)) / height,
+            "size": np.log((np.ptp(part, axis=1) + 1e-3 * height) / (np.ptp(own) + 1e-3 * height)),
+            "offset": (part.mean(axis=1) - own.mean()) / height,
+            "projection": centred @ (own - own.mean()) / ((own - own.mean()) ** 2).sum(),
+        }
+        for measure, values in expected.items():
+            np.testing.assert_allclose(found[f"{name}_{measure}"], values, rtol=1e-4, atol=1e-5)
+    later = np.roll(samples, 8, axis=1)
+    match = compare(Cut.of(later), template)
+    assert set(match["p_match_lag"].tolist()) == {8.0}
+    np.testing.assert_allclose(match["p_match"], found["p_match"], atol=1e-5)
+
+
+def test_pacing_filters_as_scipy_does() -> None:
+    """What is filtered around the beats only is what filtering the whole recording gives there."""
+    lead = np.cumsum(np.random.default_rng(0).normal(size=2_000)).astype(np.float32)
+    sections = signal.butter(4, pacing.SPIKE_HZ, btype="highpass", fs=360, output="sos")
+    whole = np.abs(signal.sosfiltfilt(sections, lead.astype(float)))
+    positions = np.array([300, 700, 1500])
+    for edges in (pacing.SPIKE_SEARCH, pacing.QUIET):
+        around = whole[positions[:, None] + np.arange(*edges)]
+        np.testing.assert_allclose(pacing._sharp(lead, positions, edges), around, atol=1e-6)

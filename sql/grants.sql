@@ -43,7 +43,9 @@ BEGIN
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA heartwave TO %I', writer);
     EXECUTE format('GRANT INSERT ON heartwave.recordings, heartwave.recording_revisions, heartwave.quarantine,
                         heartwave.model_versions, heartwave.model_training_recordings, heartwave.promotions,
-                        heartwave.scorings, heartwave.labels, heartwave.source_ingests TO %I', writer);
+                        heartwave.scorings, heartwave.labels, heartwave.source_ingests, heartwave.held_scorings
+                        TO %I', writer);
+    EXECUTE format('GRANT UPDATE (released_at, released_by) ON heartwave.held_scorings TO %I', writer);
     EXECUTE format('GRANT INSERT ON heartwave.model_comparisons, heartwave.model_comparison_figures,
                         heartwave.model_decisions TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);
@@ -53,7 +55,8 @@ BEGIN
                         ON heartwave.quarantine TO %I', writer);
     EXECUTE format('GRANT INSERT, DELETE ON heartwave.model_evaluations, heartwave.model_evaluation_classes,
                         heartwave.model_evaluation_recordings TO %I', writer);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.ensure_label_partition(date) TO %I', writer);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.ensure_label_partition(date), heartwave.finish_scoring(integer, integer)
+                        TO %I', writer);
 
     -- Partitions are reached through the table alone.
     FOR found IN

@@ -228,3 +228,16 @@ class CommittedScoring:
     n_labels: int
     labels_sha256: str
     labels_dropped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldScoring:
+    """Labels that look implausible, as people look at them."""
+
+    held_id: int
+    recording_id: str
+    model_name: str
+    model_version: int
+    n_labels: int
+    reasons: Sequence[str]
+    held_at: datetime

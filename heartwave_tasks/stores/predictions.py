@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.stores.failures import RETRY_FOR_S, ConnectionLostError
+from heartwave_tasks.stores.held_tables import HeldTables
 from heartwave_tasks.stores.label_batch import LABEL_COLUMNS, READ_COLUMNS, LabelBatch, read_copy_binary
 from heartwave_tasks.stores.model_tables import ModelTables
 from heartwave_tasks.stores.prediction_rows import (
@@ -39,7 +40,7 @@ from heartwave_tasks.stores.row_sql import fetch, placeholders, values
 from heartwave_tasks.stores.transactions import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
@@ -68,7 +69,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables):
+class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables, HeldTables):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
     Every method is one transaction, may be repeated without harm, and survives a server that restarts within
@@ -97,8 +98,11 @@ class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionT
             self._transactions.run(lambda cursor: cursor.execute(statement, (night,)))
             self._partitions.add(month)
 
-    def save_labels(self, scoring: ScoringRow, labels: LabelBatch) -> bool:
+    def save_labels(self, scoring: ScoringRow, labels: LabelBatch, held: Sequence[str] = ()) -> bool:
         """Write all labels of a recording revision by a model version, once and together with their ledger row.
+
+        What is derived from them (summary, episodes, agreement) is part of the same transaction. With ``held``, reasons
+        why the labels look implausible, they are kept from `current_labels` until somebody releases them.
 
         Returns True when this call committed them, False when they were there before; while another call is writing
         the same ones, this one waits for its outcome. (After a connection lost during COMMIT, False may mean that
@@ -147,6 +151,13 @@ class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionT
             if cursor.rowcount != len(labels):
                 raise ContradictionError(
                     f"{recording_id}: PostgreSQL took {cursor.rowcount} of {len(labels)} labels. Nothing was written."
+                )
+            key = (scoring.revision_id, scoring.model_version_id)
+            cursor.execute("SELECT heartwave.finish_scoring(%s, %s)", key)
+            if held:
+                cursor.execute(
+                    "INSERT INTO heartwave.held_scorings (revision_id, model_version_id, reasons) VALUES (%s, %s, %s)",
+                    (*key, list(held)),
                 )
             return True
 

@@ -1,18 +1,18 @@
 -- Agreement with the reference labels
 --
 -- The confusion matrix on annotated recordings the champion was not trained on: one row per reference class, one
--- column per label, and the sensitivity.
+-- column per label of the model, and the sensitivity.
 
 SELECT
     reference,
-    count(*) AS n_beats,
-    count(*) FILTER (WHERE class = 'N') AS labelled_n,
-    count(*) FILTER (WHERE class = 'S') AS labelled_s,
-    count(*) FILTER (WHERE class = 'V') AS labelled_v,
-    count(*) FILTER (WHERE class = 'F') AS labelled_f,
-    count(*) FILTER (WHERE class = 'Q') AS labelled_q,
-    round(100.0 * count(*) FILTER (WHERE class = reference) / count(*), 1) AS sensitivity_percent
-FROM current_labels
-WHERE reference IS NOT NULL AND NOT in_training_set
+    sum(n_beats) AS n_beats,
+    coalesce(sum(n_beats) FILTER (WHERE class = 'N'), 0) AS labelled_n,
+    coalesce(sum(n_beats) FILTER (WHERE class = 'S'), 0) AS labelled_s,
+    coalesce(sum(n_beats) FILTER (WHERE class = 'V'), 0) AS labelled_v,
+    coalesce(sum(n_beats) FILTER (WHERE class = 'F'), 0) AS labelled_f,
+    coalesce(sum(n_beats) FILTER (WHERE class = 'Q'), 0) AS labelled_q,
+    round(100.0 * coalesce(sum(n_beats) FILTER (WHERE class = reference), 0) / sum(n_beats), 1) AS sensitivity_percent
+FROM reference_agreement
+WHERE is_current AND NOT in_training_set
 GROUP BY reference
 ORDER BY reference;

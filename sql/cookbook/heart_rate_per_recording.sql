@@ -5,11 +5,9 @@
 
 SELECT
     recording_id,
-    count(heart_rate_bpm) AS n_intervals,
-    round((60 / avg(rr_previous_s))::numeric, 1) AS mean_bpm,
-    round(percentile_cont(0.01) WITHIN GROUP (ORDER BY heart_rate_bpm)::numeric, 1) AS slow_bpm,
-    round(percentile_cont(0.99) WITHIN GROUP (ORDER BY heart_rate_bpm)::numeric, 1) AS fast_bpm
-FROM current_labels
-WHERE rr_previous_s > 0
-GROUP BY recording_id
+    n_intervals,
+    round(heart_rate_bpm::numeric, 1) AS mean_bpm,
+    round(slow_heart_rate_bpm::numeric, 1) AS slow_bpm,
+    round(fast_heart_rate_bpm::numeric, 1) AS fast_bpm
+FROM recording_burden
 ORDER BY recording_id;

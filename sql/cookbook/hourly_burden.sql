@@ -1,7 +1,7 @@
 -- Burden by hour of the recording
 --
 -- Ectopic beats come and go with sleep, stress and drugs: a day-long recording by the hour. Add
--- WHERE recording_id = '…' where there are many recordings.
+-- WHERE recording_id = '…' for one of them.
 
 SELECT
     recording_id,

@@ -4,17 +4,13 @@
 -- where they do not and a reference exists.
 
 SELECT
-    a.model_name || ' ' || a.model_version AS model_a,
-    b.model_name || ' ' || b.model_version AS model_b,
-    count(*) AS n_beats,
-    round(100.0 * count(*) FILTER (WHERE a.class = b.class) / count(*), 2) AS agreement_percent,
-    count(*) FILTER (WHERE a.class <> b.class AND a.class = a.reference) AS only_a_right,
-    count(*) FILTER (WHERE a.class <> b.class AND b.class = a.reference) AS only_b_right
-FROM all_labels AS a
-JOIN all_labels AS b
-    ON b.revision_id = a.revision_id
-    AND b.r_peak_sample = a.r_peak_sample
-    AND (b.model_name, b.model_version) > (a.model_name, a.model_version)
-WHERE a.is_current_revision
-GROUP BY a.model_name, a.model_version, b.model_name, b.model_version
+    model_name_a || ' ' || model_version_a AS model_a,
+    model_name_b || ' ' || model_version_b AS model_b,
+    sum(n_beats) AS n_beats,
+    round(100.0 * sum(n_agreeing) / nullif(sum(n_beats), 0), 2) AS agreement_percent,
+    sum(n_only_a_right) AS only_a_right,
+    sum(n_only_b_right) AS only_b_right
+FROM model_agreement
+WHERE is_current_revision
+GROUP BY model_name_a, model_version_a, model_name_b, model_version_b
 ORDER BY model_a, model_b;

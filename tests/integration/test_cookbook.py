@@ -1,4 +1,4 @@
-"""Every cookbook query, run as the analyst on three small recordings whose answers are known."""
+"""Every cookbook query, run as the analyst on four small recordings whose answers are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from heartwave_tasks.stores.database import SQL_DIRECTORY
 from heartwave_tasks.stores.predictions import ClassEvaluation, EvaluationRows, QuarantineRow, RecordingEvaluation
-from tests.integration.planting import labels_of
+from tests.integration.planting import labels_of, scoring_row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,13 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "recording_id start_s end_s n_ventricular n_beats",
         [("clinic/b", D("0.50"), D("3.50"), 3, 7)],
     ),
+    "beats_two_versions_disagree_on": (
+        "recording_id r_peak_sample time_s class_a class_b reference",
+        [
+            ("clinic/a", second * 360, D(f"{second}.00"), "V", "N", reference)
+            for second, reference in ((3, "V"), (4, "V"), (7, "V"), (8, "V"), (9, "V"))
+        ],
+    ),
     "burden_per_recording": (
         (
             "recording_id n_beats n_supraventricular n_ventricular supraventricular_percent ventricular_percent "
@@ -53,6 +60,23 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         [
             ("ds1_ds2", "normal", 90, D("99.0"), D("95.5"), D("97.2")),
             ("ds1_ds2", "ventricular", 10, D("50.0"), None, D("60.0")),
+        ],
+    ),
+    "class_drift": (
+        "night model class percent points_from_usual",
+        [
+            (date(2026, 3, 2), "heartwave 1", "N", D("58.82"), D("8.82")),
+            (date(2026, 3, 2), "heartwave 1", "S", D("5.88"), D("5.88")),
+            (date(2026, 3, 2), "heartwave 1", "V", D("29.41"), D("-20.59")),
+            (date(2026, 3, 2), "heartwave 1", "F", D("0.00"), D("0.00")),
+            (date(2026, 3, 2), "heartwave 1", "Q", D("5.88"), D("5.88")),
+            (date(2026, 3, 2), "heartwave 2", "N", D("100.00"), None),
+            *((date(2026, 3, 2), "heartwave 2", name, D("0.00"), None) for name in "SVFQ"),
+            (date(2026, 2, 28), "heartwave 1", "N", D("50.00"), None),
+            (date(2026, 2, 28), "heartwave 1", "S", D("0.00"), None),
+            (date(2026, 2, 28), "heartwave 1", "V", D("50.00"), None),
+            *((date(2026, 2, 28), "heartwave 1", name, D("0.00"), None) for name in "FQ"),
+            *((date(2026, 1, 5), "heartwave 1", name, D(f"{100 * (name == 'V')}.00"), None) for name in "NSVFQ"),
         ],
     ),
     "frequent_ventricular_beats": (
@@ -73,6 +97,10 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             ("clinic/c", 3, D("60.0"), D("60.0"), D("60.0")),
         ],
     ),
+    "held_recordings": (
+        "held_id recording_id model n_labels reasons",
+        [(1, "clinic/d", "heartwave 1", 2, "100 % of the beats are V.")],
+    ),
     "hourly_burden": (
         "recording_id hour n_beats heart_rate_bpm supraventricular_percent ventricular_percent",
         [
@@ -91,11 +119,12 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             (date(2026, 3, 2), "heartwave", 1, 2, 17, D("58.8"), D("5.9"), D("29.4"), D("0.0"), D("5.9")),
             (date(2026, 3, 2), "heartwave", 2, 1, 10, D("100.0"), D("0.0"), D("0.0"), D("0.0"), D("0.0")),
             (date(2026, 2, 28), "heartwave", 1, 1, 10, D("50.0"), D("0.0"), D("50.0"), D("0.0"), D("0.0")),
+            (date(2026, 1, 5), "heartwave", 1, 1, 2, D("0.0"), D("0.0"), D("100.0"), D("0.0"), D("0.0")),
         ],
     ),
     "longest_pauses": (
         "recording_id from_s to_s pause_s ended_by",
-        [("clinic/b", D("3.50"), D("7.00"), D("3.50"), "supraventricular")],
+        [("clinic/b", D("3.50"), D("7.00"), D("3.50"), "S")],
     ),
     "models_compared": (
         "model_a model_b n_beats agreement_percent only_a_right only_b_right",
@@ -115,6 +144,10 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             ("clinic/a", D("7.00"), 3, "run", D(60)),
             ("clinic/a", D("3.00"), 2, "couplet", D(60)),
         ],
+    ),
+    "ventricular_runs_by_islands": (
+        "recording_id start_s n_beats rate_bpm",
+        [("clinic/a", D("7.00"), 3, D(60))],
     ),
 }
 
@@ -136,6 +169,10 @@ def analysed(plant: Planter, database: DatabaseUrls) -> DatabaseUrls:
     interrupted.probabilities[4] = 0.15, 0.1, 0.1, 0.25, 0.4
     interrupted.confidence[4] = 0.4
     plant.score(c, champion, interrupted, date(2026, 3, 2))
+    d = plant.recording("clinic/d", 2)
+    plant.store.save_labels(
+        scoring_row(d, champion, date(2026, 1, 5)), labels_of("VV", [1, 2]), ["100 % of the beats are V."]
+    )
     plant.store.save_evaluation(
         EvaluationRows(
             model_version_id=champion,

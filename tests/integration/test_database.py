@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.integration.planting import Planter
 
 HEAD = max(path.name[:4] for path in (PROJECT_ROOT / "sql" / "migrations" / "versions").glob("*.py"))
+FOR_SUMMARIES = ("jit=off", "enable_nestloop=off", "work_mem=64MB")
 
 RELATIONS = """
     SELECT c.relname::text FROM pg_class AS c
@@ -383,7 +384,9 @@ def test_functions_with_the_owners_rights_pin_their_search_path(database: Databa
     )
     assert sorted(found) == [
         ("ensure_label_partition", ["search_path=pg_catalog, pg_temp"]),
+        ("finish_scoring", ["search_path=heartwave, pg_temp", *FOR_SUMMARIES]),
         ("review_beat", ["search_path=heartwave, pg_temp"]),
+        ("summarise_scoring", ["search_path=heartwave, pg_temp", *FOR_SUMMARIES]),
     ]
 
 

@@ -363,7 +363,7 @@ def test_the_digest_depends_on_content_alone(plant: Planter, database: DatabaseU
         rows(
             database.superuser,
             "TRUNCATE heartwave.labels, heartwave.scorings, heartwave.recordings, heartwave.recording_revisions, "
-            "heartwave.beat_reviews",
+            "heartwave.beat_reviews CASCADE",
         )
         for name in names:
             plant.score(plant.recording(name, 20), plant.model(1), batches[name], night)

@@ -15,9 +15,10 @@ from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, RecordingErr
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.arrivals import REPAIR, Arrival
+from heartwave_tasks.stores.record_formats import read_recording
 from heartwave_tasks.stores.recordings import RecordingProblem
 from heartwave_tasks.stores.strips import to_strip
-from heartwave_tasks.stores.wfdb_records import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,6 @@ _LEAD_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """Names that leads have, with or without saying that they are leads; of nobody's patients."""
-_REMEDY: Final = "Export the record again from its source and upload all of its files."
 
 
 def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +40,9 @@ def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     the recording, because that may quote it. Raises `MemoryError` when the limit is reached.
     """
     recording_id, settings = str(arguments["recording_id"]), Settings(**arguments["settings"])
+    arrival = Arrival(recording_id, files, str(arguments.get("record") or recording_id.rpartition("/")[2]))
     try:
-        return asdict(_cut(files, out / BEATS_FILE, recording_id, str(arguments["content_sha256"]), settings))
+        return asdict(_cut(arrival, out / BEATS_FILE, str(arguments["content_sha256"]), settings))
     except RecordingError as error:
         told = RecordingProblem("no_beats", str(error), "Check that the leads carry an ECG.")
     except Exception as error:
@@ -51,13 +52,13 @@ def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
         told = (
             error
             if isinstance(error, RecordingProblem)
-            else RecordingProblem("unreadable", f"{recording_id}: it cannot be read ({type(error).__name__}).", _REMEDY)
+            else RecordingProblem("unreadable", f"{recording_id}: it cannot be read ({type(error).__name__}).", REPAIR)
         )
     return {"problem": {"code": told.code, "reason": told.reason, "remedy": told.remedy}}
 
 
-def _cut(files: Path, target: Path, recording_id: str, content_sha256: str, settings: Settings) -> CutRecording:
-    recording = read_record(files, recording_id, settings)
+def _cut(arrival: Arrival, target: Path, content_sha256: str, settings: Settings) -> CutRecording:
+    recording = read_recording(arrival, settings)
     beats = segment(recording)
     _reconcile(recording, len(beats))
     target.write_bytes(lake.to_parquet(beats, content_sha256))

@@ -30,6 +30,12 @@ SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-
 """Names of a recording's files."""
 
 HEADER_SUFFIX: Final = ".hea"
+EDF_SUFFIX: Final = ".edf"
+CSV_SUFFIX: Final = ".csv"
+SIDECAR_SUFFIX: Final = ".json"
+
+MAIN_SUFFIXES: Final = (HEADER_SUFFIX, EDF_SUFFIX, CSV_SUFFIX)
+"""Of the file every recording has: by one of them it is found."""
 
 
 class RecordingProblem(ValueError):  # noqa: N818 - it is the recording that has the problem

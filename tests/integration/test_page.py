@@ -26,21 +26,21 @@ from heartwave_tasks.page.application import create_app
 from heartwave_tasks.page.guards import MAX_BODY_BYTES, RateLimit
 from heartwave_tasks.page.loose_beats import LooseBeats
 from heartwave_tasks.page.people import Person
-from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import LabelBatch
 from heartwave_tasks.stores.strips import strip_key, to_strip
-from heartwave_tasks.stores.wfdb_records import read_record
 from heartwave_tasks.synthetic import write_recordings
 from tests.integration.planting import Planter, labels_of, rows, sha256
 from tests.integration.s3_server import run_s3_server
+from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.ecg.recordings import Recording
+    from heartwave_tasks.settings import Settings
     from tests.integration.conftest import DatabaseUrls
 
 RECORDING = "ward/syn000"
@@ -81,7 +81,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Two minutes of a synthetic recording."""
     directory = tmp_path_factory.mktemp("records")
     name = write_recordings(directory, count=1, duration_s=120, seed=3)[0]
-    return read_record(directory, f"ward/{name}", Settings())
+    return read_record(directory, f"ward/{name}")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ HEADERS = {
     "a record that is a segment of itself": (b"r/2 2 360 5400\nr 2700\nr 2700\n", {"unsupported", "bad_header"}),
     "more segments than can be": (b"r/999999999 2 360 5400\nr 2700\n", {"too_large"}),
     "more leads than can be": (b"r 999999999 360 5400\n", {"too_large"}),
-    "a million samples a frame": (b"r 1 360 5400\nr.dat 16x1000000 200 12 0 0 0 0 I\n", {"unsupported"}),
+    "a million samples a frame": (b"r 1 360 5400\nr.dat 16x1000000 200 12 0 0 0 0 I\n", {"too_large"}),
     "signals in the header itself": (b"r 1 360 20\nr.hea 16 200 12 0 0 0 0 I\n", {"bad_header"}),
     "signals of another machine": (
         b"r 1 360 5400\n//127.0.0.1/x.dat 16 200 12 0 0 0 0 I\n",

@@ -9,10 +9,9 @@ import pytest
 
 from heartwave_tasks.ecg.beats import segment
 from heartwave_tasks.jobs.reviewed_beats import ReviewedBeats
-from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.predictions import BeatReview
-from heartwave_tasks.stores.wfdb_records import read_record
 from heartwave_tasks.synthetic import write_recordings
+from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
     from heartwave_tasks.ecg.beats import Beats
@@ -23,7 +22,7 @@ def beats(tmp_path_factory: pytest.TempPathFactory) -> Beats:
     """A minute of a synthetic recording."""
     directory = tmp_path_factory.mktemp("records")
     name = write_recordings(directory, count=1, duration_s=60, seed=2)[0]
-    return segment(read_record(directory, f"ward/{name}", Settings()))
+    return segment(read_record(directory, f"ward/{name}"))
 
 
 def reviewed_beats(beats: Beats, *rows_and_classes: tuple[int, str]) -> ReviewedBeats:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import wfdb
 
-from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.recordings import RecordingProblem
-from heartwave_tasks.stores.wfdb_records import read_record
+from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ def record(tmp_path: Path) -> Path:
 def refusal(directory: Path, **limits: int) -> RecordingProblem:
     """What the reader says of record `r1` in a directory."""
     with pytest.raises(RecordingProblem) as caught:
-        read_record(directory, "test/r1", Settings(**limits))
+        read_record(directory, "test/r1", **limits)
     assert "test/r1" in caught.value.reason
     assert caught.value.remedy
     return caught.value
@@ -51,7 +50,7 @@ def edit_header(directory: Path, pattern: str, replacement: str) -> None:
 
 def test_reads_a_sound_record(record: Path) -> None:
     """Signals come in mV with their leads, rate and annotations."""
-    recording = read_record(record, "test/r1", Settings())
+    recording = read_record(record, "test/r1")
 
     assert recording.lead_names == ("MLII", "V1")
     assert recording.sampling_frequency == 360
@@ -65,14 +64,14 @@ def test_reads_without_annotations(record: Path) -> None:
     """A record nobody annotated has no reference."""
     (record / "r1.atr").unlink()
 
-    assert read_record(record, "test/r1", Settings()).annotation_samples is None
+    assert read_record(record, "test/r1").annotation_samples is None
 
 
 def test_converts_microvolts(record: Path) -> None:
     """Signals in µV are converted to mV."""
     edit_header(record, "/mV", "/uV")
 
-    assert read_record(record, "test/r1", Settings()).signals.read(90, 91)[0, 0] == pytest.approx(0.001, rel=0.01)
+    assert read_record(record, "test/r1").signals.read(90, 91)[0, 0] == pytest.approx(0.001, rel=0.01)
 
 
 def test_refuses_a_flipped_byte(record: Path) -> None:
@@ -156,17 +155,41 @@ def test_refuses_an_impossible_rate(record: Path, frequency: str) -> None:
 
 
 def test_refuses_a_signal_that_is_no_voltage(record: Path) -> None:
-    """A blood pressure is no ECG."""
-    edit_header(record, "/mV", "/mmHg")
+    """A blood pressure is no ECG, and a unit nobody knows might be anything."""
+    edit_header(record, "/mV( 12 0 .*)$", r"/furlong\1")
+    assert refusal(record).code == "bad_header"
 
+    edit_header(record, "/furlong", "/mmHg")
+    edit_header(record, "/mV", "/mmHg")
     assert refusal(record).code == "bad_header"
 
 
-def test_refuses_segments(record: Path) -> None:
-    """A record that is made of others, perhaps of itself, is not followed."""
-    edit_header(record, "^r1 2 ", "r1/3 2 ")
+def test_leaves_a_signal_that_is_no_voltage_out(record: Path) -> None:
+    """Beside an ECG, a blood pressure is left out."""
+    edit_header(record, "/mV", "/mmHg")
 
-    assert refusal(record).code == "unsupported"
+    assert read_record(record, "test/r1").lead_names == ("V1",)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("r1/1 2 360 3600\nr1 3600\n", "bad_header"),
+        ("r1/2 2 360 3600\nr2 1800\nr2 1800\n", "incomplete"),
+        ("r1/1 2 360 3600\n../r2 3600\n", "bad_header"),
+        ("r1/1 2 360 3600\nr2.hea 3600\n", "bad_header"),
+        ("r1/1 2 360 3600\nr2 -5\n", "bad_header"),
+        ("r1/3 2 360 3600\nr2 3600\n", "bad_header"),
+        ("r1/0 2 360 3600\n", "bad_header"),
+        ("r1/1 2 360 3600\n~ 3600\n", "bad_header"),
+        ("r1/99999 2 360 3600\nr2 3600\n", "too_large"),
+    ],
+)
+def test_refuses_segments_that_cannot_be(record: Path, header: str, code: str) -> None:
+    """A record of itself, of missing or unsafely named ones, of a wrong number or too many is not followed."""
+    (record / "r1.hea").write_text(header)
+
+    assert refusal(record).code == code
 
 
 def test_refuses_annotations_outside(record: Path) -> None:
@@ -192,6 +215,6 @@ def test_refuses_a_header_that_is_no_text(record: Path) -> None:
 
 def test_keeps_no_comment(record: Path) -> None:
     """Age, sex and drugs in the header's comments do not reach what is handed on."""
-    recording = read_record(record, "test/r1", Settings())
+    recording = read_record(record, "test/r1")
 
     assert "Aldomet" not in repr(recording)

@@ -7,9 +7,20 @@ import tarfile
 import zipfile
 from typing import TYPE_CHECKING
 
+from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores.arrivals import Arrival
+from heartwave_tasks.stores.record_formats import read_recording
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from heartwave_tasks.ecg.recordings import Recording
+
+
+def read_record(directory: Path, recording_id: str, **limits: int) -> Recording:
+    """Read the recording of a directory, of whatever format, as ingest does."""
+    return read_recording(Arrival.of(directory, recording_id), Settings(**limits))
 
 
 def record_files(name: str, *, content: bytes = b"signal") -> dict[str, bytes]:

@@ -1,0 +1,66 @@
+"""Recordings in every format, written by other means than those that read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import wfdb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+GAIN = 100.0
+
+BY_HAND = ("8", "61", "160", "310", "311")
+"""Storage formats that wfdb reads and does not write."""
+
+BY_WFDB = ("16", "24", "32", "80", "212", "508", "516", "524")
+
+
+def draw(n_samples: int, n_leads: int = 2, *, most: int = 100) -> NDArray[np.int64]:
+    """Draw leads as whole numbers (n_samples, n_leads) in ``[-most, most]``, whose steps a byte can hold."""
+    time = np.arange(n_samples)[:, None] / 360
+    shapes = np.sin(2 * np.pi * time * (1 + np.arange(n_leads))) + 0.2 * np.sin(2 * np.pi * 11 * time)
+    drawn: NDArray[np.int64] = np.rint(most * shapes / 1.2).astype(np.int64)
+    return drawn
+
+
+def write_wfdb(directory: Path, name: str, digital: NDArray[np.int64], storage: str, **more: object) -> None:
+    """Write a record of leads `lead0`, `lead1`, … at 360 Hz in any storage format."""
+    n_leads = digital.shape[1]
+    leads = [f"V{place + 1}" for place in range(n_leads)]
+    if storage in BY_WFDB:
+        wfdb.wrsamp(
+            name, fs=360, units=["mV"] * n_leads, sig_name=leads, d_signal=digital, fmt=[storage] * n_leads,
+            adc_gain=[GAIN] * n_leads, baseline=[0] * n_leads, write_dir=str(directory), **more,
+        )  # fmt: skip
+        return
+    (directory / f"{name}.dat").write_bytes(_encode(digital, storage))
+    sums = digital.sum(axis=0) % 65_536
+    lines = [f"{name} {n_leads} 360 {len(digital)}"]
+    lines += [
+        f"{name}.dat {storage} {GAIN}(0)/mV 12 0 {digital[0, place]} {sums[place]} 0 {lead}"
+        for place, lead in enumerate(leads)
+    ]
+    (directory / f"{name}.hea").write_text("\n".join(lines) + "\n")
+
+
+def _encode(digital: NDArray[np.int64], storage: str) -> bytes:
+    """Write samples as https://wfdb.io/spec/signal-files.html says."""
+    if storage == "8":
+        return np.diff(digital, axis=0, prepend=digital[:1]).astype(np.int8).tobytes()
+    flat = digital.reshape(-1)
+    if storage == "61":
+        return flat.astype(">i2").tobytes()
+    if storage == "160":
+        return (flat + 32_768).astype("<u2").tobytes()
+    padded = np.concatenate([flat, np.zeros(-len(flat) % 3, dtype=np.int64)]) & 0x3FF
+    first, second, third = padded[0::3], padded[1::3], padded[2::3]
+    if storage == "311":
+        words = first | second << 10 | third << 20
+    else:
+        words = (first << 1 | (third & 0x1F) << 11) | (second << 1 | (third >> 5) << 11) << 16
+    return words.astype("<u4").tobytes()

@@ -77,13 +77,23 @@ class Settings(BaseSettings):
         default=5, ge=1, le=1000, description="How often a beat that a person has reviewed counts in training."
     )
 
+    pseudonymous_sources: str = Field(
+        default="",
+        description="Sources whose recordings are known by a keyed hash instead of their files' names; commas between.",
+    )
+    pseudonym_key: SecretStr | None = Field(
+        default=None, description="Key of those hashes, and of receipts of what was forgotten. Keep it with the data."
+    )
+
     max_header_bytes: int = Field(default=1 << 20, ge=1, description="Largest header file that is parsed.")
     max_leads: int = Field(default=64, ge=1, description="Most signals a recording may declare.")
     max_samples: int = Field(
-        default=500_000_000, ge=1, description="Most samples (over all leads) a recording may declare."
+        default=2_000_000_000, ge=1, description="Most samples (over all leads) a recording may declare."
     )
     max_segments: int = Field(default=10_000, ge=1, description="Most segments a recording may be made of.")
-    max_object_bytes: int = Field(default=4 << 30, ge=1, description="Largest object that is downloaded.")
+    max_object_bytes: int = Field(
+        default=8 << 30, ge=1, description="Most bytes a recording's files may have, each and together."
+    )
     read_memory_bytes: int = Field(
         default=4 << 30, ge=1 << 20, description="Memory that reading one recording may take, beyond the reader's own."
     )
@@ -102,6 +112,11 @@ class Settings(BaseSettings):
         home = Path(os.environ.get("HEARTWAVE_HOME", cls.model_fields["home"].default))
         env_file = home / "env"
         return cls(_env_file=env_file if env_file.is_file() else None)
+
+    @property
+    def pseudonymous(self) -> frozenset[str]:
+        """Sources whose recordings are known by pseudonyms."""
+        return frozenset(filter(None, (source.strip() for source in self.pseudonymous_sources.split(","))))
 
     def require_database_url(self) -> str:
         """Return the writer's database URL; raises `SettingsError` when there is none."""

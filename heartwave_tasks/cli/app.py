@@ -28,7 +28,7 @@ app = typer.Typer(
         "\b\n[bold]First steps[/bold]\n"
         "  heartwave demo                                   everything at once, on this machine\n"
         "  heartwave up                                     only the servers\n"
-        "  heartwave upload recordings/ --source clinic     bring your own WFDB records\n"
+        "  heartwave upload recordings/ --source clinic     bring your own recordings   \n"
         "  heartwave run ingest && heartwave run score      cut them into beats, label every beat\n"
         "  heartwave sql 'TABLE recording_burden'           ask the database"
     ),
@@ -143,7 +143,7 @@ def init() -> None:
 @_command(WORK, "heartwave upload mitdb.zip --source mitdb", "heartwave upload /data/holter/2026-11 --source clinic")
 def upload(
     path: Annotated[
-        Path, typer.Argument(help="Directory, .zip or .tar.xz (.tar.gz, .tar) of WFDB records.", show_default=False)
+        Path, typer.Argument(help="Directory, .zip or .tar.xz (.tar.gz, .tar) of recordings.", show_default=False)
     ],
     source: Annotated[
         str,
@@ -152,10 +152,11 @@ def upload(
         ),
     ],
 ) -> None:
-    """Upload WFDB records into the recordings bucket, skipping files that are there with the same content.
+    """Upload recordings into the recordings bucket, skipping files that are there with the same content.
 
-    Taken are headers (.hea), the signal files they name, and annotations (.atr), wherever they lie in PATH; where a
-    RECORDS file lists the records, those alone. `heartwave run ingest` then cuts them into beats.
+    Taken are WFDB headers (.hea) with the signal files and segments they name, EDF files (.edf), CSV files (.csv) with
+    a sidecar of the same name (.json), and annotations (.atr), wherever they lie in PATH; where a RECORDS file lists
+    the records, those alone. The next run of ingest takes them up: every hour, or now by `heartwave run ingest`.
     """
     from heartwave_tasks.cli import uploading  # noqa: PLC0415
 

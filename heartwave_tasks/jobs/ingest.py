@@ -24,7 +24,7 @@ from heartwave_tasks.stores.recordings import (
     RecordingProblem,
     content_sha256,
     download,
-    find_recording,
+    find_recordings,
     list_recordings,
 )
 from heartwave_tasks.stores.strips import strip_key
@@ -79,7 +79,7 @@ def plan(settings: Settings) -> list[IngestShard]:
     client = s3_client(settings)
     with PredictionStore(settings.require_database_url()) as store:
         known = store.known_fingerprints(SEGMENTER_VERSION)
-        listings = list(list_recordings(client, settings.recordings_bucket))
+        listings = list(list_recordings(client, settings))
         store.resolve_quarantine((listing.recording_id, listing.fingerprint) for listing in listings)
     new = [listing for listing in listings if listing.fingerprint not in known.get(listing.recording_id, ())]
     groups = balance([(listing.recording_id, listing.size) for listing in new], settings.shard_recordings)
@@ -102,9 +102,15 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     counts = IngestCounts()
     contradictions = Contradictions()
     with PredictionStore(settings.require_database_url()) as store, ReadingProcess(settings) as reader:
+        listings = find_recordings(client, settings, shard.recording_ids)
         for place, recording_id in enumerate(shard.recording_ids, start=1):
-            with contradictions.of(recording_id):
-                counts += _ingest(settings, client, store, reader, recording_id)
+            listing = listings.get(recording_id)
+            if listing is None:
+                logger.warning("%r is gone from the bucket.", recording_id)
+                counts += IngestCounts(changed_meanwhile=1)
+            else:
+                with contradictions.of(recording_id):
+                    counts += _ingest(settings, client, store, reader, listing)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
                 logger.info("%d of %d recordings: %s", place, len(shard.recording_ids), counts)
     contradictions.raise_if_any(of=len(shard.recording_ids))
@@ -130,24 +136,22 @@ def summarise(counts: list[IngestCounts]) -> IngestCounts:
 
 
 def _ingest(
-    settings: Settings, client: S3Client, store: PredictionStore, reader: ReadingProcess, recording_id: str
+    settings: Settings, client: S3Client, store: PredictionStore, reader: ReadingProcess, listing: Listing
 ) -> IngestCounts:
-    listing = find_recording(client, settings.recordings_bucket, recording_id)
-    if listing is None:
-        logger.warning("%r is gone from the bucket.", recording_id)
-        return IngestCounts(changed_meanwhile=1)
     with tempfile.TemporaryDirectory(prefix="heartwave-") as directory:
         files, out = Path(directory, "files"), Path(directory, "out")
         files.mkdir()
         out.mkdir()
         try:
-            hashes = download(client, settings.recordings_bucket, listing, files, settings.max_object_bytes)
+            hashes = download(client, settings, listing, files)
             content = content_sha256(hashes)
-            reading = reader.read(listing.recording_id, files, out, {"content_sha256": content})
+            reading = reader.read(
+                listing.recording_id, files, out, {"content_sha256": content, "record": listing.record}
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] not in _CHANGED:
                 raise
-            logger.warning("%s was replaced while it was read; the next run takes it up.", recording_id)
+            logger.warning("%s was replaced while it was read; the next run takes it up.", listing.recording_id)
             return IngestCounts(changed_meanwhile=1)
         except RecordingProblem as problem:
             _quarantine(store, listing, problem)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PREFERRED_PORTS: Final = {"airflow": 8080, "mlflow": 5000, "postgres": 5433, "s3.port": 8333}
 _SECRETS: Final = (
     "postgres", "owner", "writer", "reader", "reviewer", "airflow_database", "mlflow_database", "s3_admin",
-    "s3_heartwave", "s3_mlflow", "jwt", "api", *(f"airflow_{user}" for user in USERS),
+    "s3_heartwave", "s3_mlflow", "pseudonym", "jwt", "api", *(f"airflow_{user}" for user in USERS),
 )  # fmt: skip
 
 

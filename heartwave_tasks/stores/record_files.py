@@ -1,6 +1,7 @@
-"""Which files make up the WFDB records of a directory or an archive; nothing else in it is touched.
+"""Which files make up the recordings of a directory or an archive; nothing else in it is touched.
 
-A record is a header (``.hea``), the signal files its header names, and the annotations beside it (``.atr``).
+A recording is a WFDB header (``.hea``) with the segments and signal files it names, an EDF file (``.edf``), or a CSV
+file (``.csv``) with the sidecar (``.json``) that says what its columns are; and the annotations beside it (``.atr``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final
 
-from heartwave_tasks.stores.recordings import HEADER_SUFFIX, SAFE_FILE_NAME
+from heartwave_tasks.stores.recordings import (
+    CSV_SUFFIX,
+    EDF_SUFFIX,
+    HEADER_SUFFIX,
+    SAFE_FILE_NAME,
+    SIDECAR_SUFFIX,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,29 +41,34 @@ class RecordFilesError(RuntimeError):
 
 @dataclass(frozen=True)
 class Record:
-    """One record and where its files lie on this machine.
+    """One recording and where its files lie on this machine.
 
     Attributes
     ----------
     name
-        Name of the record: the header's file name without ``.hea``.
-    header
-        The header.
+        Name of the recording: its main file's without the suffix.
+    main
+        Header, EDF or CSV file.
     others
-        Signal files and annotations that were found, by name.
+        Segments, signal files, sidecar and annotations that were found, by name.
     missing
-        Names of signal files that the header wants and that are not there.
+        Names of files that the header wants and that are not there.
     """
 
     name: str
-    header: Path
+    main: Path
     others: tuple[Path, ...]
     missing: tuple[str, ...] = ()
 
     @property
     def n_bytes(self) -> int:
         """Bytes in all its files."""
-        return sum(path.stat().st_size for path in (self.header, *self.others))
+        return sum(path.stat().st_size for path in (self.main, *self.others))
+
+    @property
+    def needs_folder(self) -> bool:
+        """Whether some of its files are not called like it, so that only a folder holds them together."""
+        return any(path.name.rpartition(".")[0] != self.name for path in self.others)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class RecordFiles:
 
 @contextmanager
 def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
-    """Find the records of a directory, a ``.zip`` or a ``.tar`` (also ``.gz``, ``.bz2``, ``.xz``).
+    """Find the records of a directory, of a ``.zip`` or ``.tar`` (also ``.gz``, ``.bz2``, ``.xz``), or of one file.
 
     Archives are unpacked into a temporary directory of ours that lasts as long as the block. No path of an archive
     is ever used: only the last part of a member's name is, when it is safe. Where a ``RECORDS`` file lists the
@@ -80,8 +92,11 @@ def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
     if path.is_dir():
         yield find_records(path)
         return
+    if path.is_file() and _is_main(path) and _is_safe(path.name):
+        yield RecordFiles((_read_record(path),))
+        return
     if not path.is_file():
-        raise RecordFilesError(f"{path} does not exist. Give a directory, a .zip or a .tar.xz of WFDB records.")
+        raise RecordFilesError(f"{path} does not exist. Give a directory, a .zip or a .tar.xz of recordings.")
     with tempfile.TemporaryDirectory(prefix="heartwave-upload-") as name:
         directory = Path(name)
         try:
@@ -99,55 +114,90 @@ def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
 
 
 def find_records(directory: Path, *, shown: Path | None = None, refused: Iterable[str] = ()) -> RecordFiles:
-    """Find the records of a directory and everything below it; messages show ``shown`` instead of it."""
+    """Find the recordings of a directory and everything below it; messages show ``shown`` instead of it."""
     shown = shown or directory
-    found = sorted(path for path in directory.rglob(f"*{HEADER_SUFFIX}") if path.is_file())
-    headers = [path for path in found if _is_safe(path.name)]
+    found = sorted(path for path in directory.rglob("*") if _is_main(path) and path.is_file())
+    mains = [path for path in found if _is_safe(path.name)]
     refused = (*refused, *(str(path.relative_to(directory)) for path in found if not _is_safe(path.name)))
-    if not headers:
-        raise RecordFilesError(f"{shown} holds no WFDB record: there is no header file (.hea) in it.")
+    if not mains:
+        raise RecordFilesError(
+            f"{shown} holds no recording: no WFDB header (.hea), no .edf, and no .csv with a .json beside it."
+        )
     listed = _listed_records(directory)
     if listed:
-        headers = [path for path in headers if path.stem in listed] or headers
+        mains = [path for path in mains if path.stem in listed] or mains
+    read = [_read_record(main) for main in mains]
+    # A segment is a record of its own only where no other header names it.
+    segments = {path for record in read for path in record.others if path.suffix == HEADER_SUFFIX}
     records: dict[str, Record] = {}
-    for header in headers:
-        if header.stem in records:
+    for record in read:
+        if record.main in segments:
+            continue
+        if record.name in records:
             raise RecordFilesError(
-                f"{shown} holds two records called {header.stem}. Upload each directory with a --source of its own."
+                f"{shown} holds two records called {record.name}. Upload each directory with a --source of its own."
             )
-        records[header.stem] = _read_record(header)
+        records[record.name] = record
     return RecordFiles(tuple(records[name] for name in sorted(records)), refused)
 
 
-def signal_files(header: str) -> tuple[str, ...]:
-    """Return the names of the signal files in the text of a WFDB header, each one once, in their order.
+def _is_main(path: Path) -> bool:
+    """Tell a recording's main file by its name; any table may be a CSV, but for the sidecar."""
+    suffix = path.suffix.lower()
+    return suffix in {HEADER_SUFFIX, EDF_SUFFIX} or (
+        suffix == CSV_SUFFIX and path.with_suffix(SIDECAR_SUFFIX).is_file()
+    )
 
-    A header that makes no sense yields none, as does one of many segments, whose segments are records themselves.
-    See https://wfdb.io/spec/header-files.html.
+
+def signal_files(header: str) -> tuple[str, ...]:
+    """Return the names of the files that the text of a WFDB header names, each one once, in their order.
+
+    Those are signal files, or the headers of segments. A header that makes no sense yields none. See
+    https://wfdb.io/spec/header-files.html.
     """
     lines = [line.split() for line in header.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not lines or "/" in lines[0][0]:
+    if not lines:
         return ()
+    _, slash, segments = lines[0][0].partition("/")
     try:
-        n_signals = int(lines[0][1])
+        n_lines = int(segments) if slash else int(lines[0][1])
     except (IndexError, ValueError):
         return ()
-    return tuple(dict.fromkeys(words[0] for words in lines[1 : 1 + max(0, n_signals)] if words[0] not in {"~", "-"}))
+    names = dict.fromkeys(words[0] for words in lines[1 : 1 + max(0, n_lines)] if words[0] not in {"~", "-"})
+    return tuple(f"{name}{HEADER_SUFFIX}" for name in names) if slash else tuple(names)
 
 
 def _is_safe(name: str) -> bool:
     return SAFE_FILE_NAME.fullmatch(name) is not None
 
 
-def _read_record(header: Path) -> Record:
+def _read_record(main: Path) -> Record:
+    others, missing = _named_files(main) if main.suffix == HEADER_SUFFIX else ({}, {})
+    beside = (_ANNOTATIONS, *((SIDECAR_SUFFIX,) if main.suffix.lower() == CSV_SUFFIX else ()))
+    for path in map(main.with_suffix, beside):
+        if path.is_file():
+            others[path] = None
+    return Record(main.stem, main, tuple(others), tuple(missing))
+
+
+def _named_files(header: Path, *, follow: bool = True) -> tuple[dict[Path, None], dict[str, None]]:
+    """Return the files a header and its segments name: those that are there, and the names of those that are not."""
     with header.open("rb") as file:
         named = signal_files(file.read(_MAX_HEADER_BYTES).decode("utf-8", errors="replace"))
-    others = [header.with_name(name) for name in named if _is_safe(name) and header.with_name(name).is_file()]
-    annotations = header.with_suffix(_ANNOTATIONS)
-    if annotations.is_file():
-        others.append(annotations)
-    missing = tuple(name for name in named if not (_is_safe(name) and header.with_name(name).is_file()))
-    return Record(header.stem, header, tuple(dict.fromkeys(others)), missing)
+    there: dict[Path, None] = {}
+    missing: dict[str, None] = {}
+    for name in named:
+        if not _is_safe(name) or not header.with_name(name).is_file():
+            missing[name] = None
+            continue
+        path = header.with_name(name)
+        there[path] = None
+        if follow and path != header and name.endswith(HEADER_SUFFIX):
+            others, lost = _named_files(path, follow=False)
+            there |= others
+            missing |= lost
+    there.pop(header, None)
+    return there, missing
 
 
 def _listed_records(directory: Path) -> frozenset[str]:
@@ -191,7 +241,7 @@ def _unpack_tar(path: Path, directory: Path, max_file_bytes: int) -> list[str]:
 
 
 def _is_refused(name: str) -> bool:
-    return name.endswith(HEADER_SUFFIX) and not _is_safe(PurePosixPath(name).name)
+    return name.endswith((HEADER_SUFFIX, EDF_SUFFIX)) and not _is_safe(PurePosixPath(name).name)
 
 
 def _folders(directory: Path, names: Iterable[str], known: dict[str, Path] | None = None) -> dict[str, Path]:

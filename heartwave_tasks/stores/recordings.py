@@ -1,26 +1,28 @@
 """The recordings bucket: which recordings have arrived, and their files brought here.
 
-A recording's identity is ``<source>/<record>``; all objects whose names start with that and a dot belong to it. What
-the files say is `heartwave_tasks.stores.wfdb_records`' business.
+A recording's identity is ``<source>/<record>``, or a pseudonym where the source is configured so. What its files say is
+`heartwave_tasks.stores.record_formats`' business.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
 from heartwave_tasks.stores.objects import list_objects
+from heartwave_tasks.stores.pseudonyms import known_as
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from botocore.client import BaseClient as S3Client
 
+    from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.objects import StoredObject
 
 SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
@@ -36,6 +38,14 @@ SIDECAR_SUFFIX: Final = ".json"
 
 MAIN_SUFFIXES: Final = (HEADER_SUFFIX, EDF_SUFFIX, CSV_SUFFIX)
 """Of the file every recording has: by one of them it is found."""
+
+INBOX: Final = "inbox"
+"""Prefix of the folders that sources may write to and nothing else."""
+
+QUARANTINE: Final = "quarantine"
+"""Prefix under which refused bytes are kept."""
+
+_FILES_PER_SEGMENT: Final = 3
 
 
 class RecordingProblem(ValueError):  # noqa: N818 - it is the recording that has the problem
@@ -55,7 +65,9 @@ class Listing:
     Attributes
     ----------
     recording_id
-        ``<source>/<record>``.
+        What it is known by: ``<source>/<record>``, or ``<source>/<pseudonym>``.
+    path
+        ``<source>/<record>`` as its objects are called.
     fingerprint
         Changes whenever one of the objects does, without reading them.
     objects
@@ -63,8 +75,9 @@ class Listing:
     """
 
     recording_id: str
+    path: str = field(repr=False)  # a pseudonym is of no use where the name is printed beside it
     fingerprint: str
-    objects: dict[str, StoredObject]
+    objects: dict[str, StoredObject] = field(repr=False)
 
     @property
     def source(self) -> str:
@@ -73,8 +86,8 @@ class Listing:
 
     @property
     def record(self) -> str:
-        """The record's name."""
-        return self.recording_id.rpartition("/")[2]
+        """What its files are called."""
+        return self.path.rpartition("/")[2]
 
     @property
     def size(self) -> int:
@@ -82,52 +95,84 @@ class Listing:
         return sum(entry.size for entry in self.objects.values())
 
     @property
+    def arrived_at(self) -> datetime:
+        """When the last of its objects came."""
+        return max(entry.last_modified for entry in self.objects.values())
+
+    @property
     def is_safely_named(self) -> bool:
         """Whether source and record are spelled with letters, digits, ``_`` and ``-`` alone."""
-        return all(SAFE_NAME.fullmatch(part) for part in self.recording_id.split("/"))
+        return all(SAFE_NAME.fullmatch(part) for part in self.path.split("/"))
 
 
-def list_recordings(client: S3Client, bucket: str, prefix: str = "") -> Iterator[Listing]:
-    """Find the recordings in the bucket: every group of objects that has a header."""
-    groups: dict[str, dict[str, StoredObject]] = {}
-    for entry in list_objects(client, bucket, prefix):
-        folder, _, name = entry.key.rpartition("/")
-        # The name ends at its last dot: `../../x.hea` is the record `../../x`, refused later by name.
-        stem = name.rpartition(".")[0] or name
-        groups.setdefault(f"{folder}/{stem}", {})[name] = entry
-    for recording_id, objects in sorted(groups.items()):
-        if any(PurePosixPath(name).suffix == HEADER_SUFFIX for name in objects):
-            yield Listing(recording_id, _fingerprint(objects), objects)
+def list_recordings(client: S3Client, settings: Settings, *prefixes: str) -> Iterator[Listing]:
+    """Find the recordings in the bucket, or under some prefixes of it: every group of objects with a main file.
+
+    Objects called alike but for what follows the last dot belong together. So do all objects of a folder that is
+    called like the recording in it: ``clinic/r1/r1.hea`` and whatever lies beside it are the recording ``clinic/r1``.
+    What lies in ``inbox/clinic/`` is taken as if it lay in ``clinic/``; of two recordings of one name, the newer.
+    """
+    folders: dict[str, dict[str, StoredObject]] = {}
+    for prefix in prefixes or ("",):
+        for entry in list_objects(client, settings.recordings_bucket, prefix):
+            folder, _, name = entry.key.rpartition("/")
+            if not entry.key.startswith(f"{QUARANTINE}/"):
+                folders.setdefault(folder, {})[name] = entry
+    found: dict[str, Listing] = {}
+    for folder, files in folders.items():
+        for path, objects in _group(folder, files):
+            source, _, record = path.rpartition("/")
+            listing = Listing(known_as(settings, source, record), path, _fingerprint(objects), objects)
+            other = found.get(listing.recording_id)
+            if other is None or other.arrived_at < listing.arrived_at:
+                found[listing.recording_id] = listing
+    yield from (found[recording_id] for recording_id in sorted(found))
 
 
-def find_recording(client: S3Client, bucket: str, recording_id: str) -> Listing | None:
-    """Look one recording up, None when it is gone."""
-    listings = list_recordings(client, bucket, f"{recording_id}.")
-    return next((listing for listing in listings if listing.recording_id == recording_id), None)
+def find_recordings(client: S3Client, settings: Settings, recording_ids: Iterable[str]) -> dict[str, Listing]:
+    """Look recordings up by what they are known by; those that are gone are left out."""
+    wanted = set(recording_ids)
+    prefixes: set[str] = set()
+    for recording_id in wanted:
+        source = recording_id.rpartition("/")[0]
+        # A pseudonym is found among all that its source has sent.
+        ends = ("/",) if source in settings.pseudonymous else (".", "/")
+        begin = source if source in settings.pseudonymous else recording_id
+        prefixes |= {f"{folder}{begin}{end}" for folder in ("", f"{INBOX}/") for end in ends}
+    listings = list_recordings(client, settings, *sorted(prefixes)) if prefixes else ()
+    return {listing.recording_id: listing for listing in listings if listing.recording_id in wanted}
 
 
-def download(client: S3Client, bucket: str, listing: Listing, directory: Path, max_object_bytes: int) -> dict[str, str]:
+def download(client: S3Client, settings: Settings, listing: Listing, directory: Path) -> dict[str, str]:
     """Bring a recording's files into a directory and return their SHA-256 by name.
 
-    Raises `RecordingProblem` for a name that is not safe, or an object larger than allowed.
+    Raises `RecordingProblem` for a name that is not safe, or more or larger objects than allowed.
     """
     check_name(listing)
-    for name, entry in listing.objects.items():
+    for number, (name, entry) in enumerate(sorted(listing.objects.items()), start=1):
         if not SAFE_FILE_NAME.fullmatch(name):
             raise RecordingProblem(
                 "unsafe_name",
-                f"{listing.recording_id}: {name!r} is not a safe file name.",
+                f"{listing.recording_id}: the name of its file {number} is not safe.",
                 "Use letters, digits, '_' and '-' and upload again.",
             )
-        if entry.size > max_object_bytes:
+        if max(entry.size, listing.size) > settings.max_object_bytes:
             raise RecordingProblem(
                 "too_large",
-                f"{listing.recording_id}: {name} has {entry.size} bytes; at most {max_object_bytes} are read.",
+                f"{listing.recording_id}: its file {number} has {entry.size} bytes, all of them {listing.size}; at "
+                f"most {settings.max_object_bytes} are read.",
                 "Split the recording, or raise HEARTWAVE_MAX_OBJECT_BYTES.",
             )
+    if len(listing.objects) > _FILES_PER_SEGMENT * (settings.max_segments + 2):
+        raise RecordingProblem(
+            "too_large",
+            f"{listing.recording_id}: it has {len(listing.objects)} files.",
+            "Split the recording, or raise HEARTWAVE_MAX_SEGMENTS.",
+        )
     retrying = persistent(is_transient_s3)
+    bucket = settings.recordings_bucket
     return {
-        name: retrying(_fetch, client, bucket, entry, directory / name)
+        name: retrying(_fetch, client, bucket, entry, directory / local_name(name))
         for name, entry in sorted(listing.objects.items())
     }
 
@@ -153,7 +198,7 @@ def check_name(listing: Listing) -> None:
     if not listing.is_safely_named:
         raise RecordingProblem(
             "unsafe_name",
-            f"{listing.recording_id!r} is not a safe recording name.",
+            f"{listing.recording_id}: the name it arrived under is not a safe one.",
             "Name sources and records with letters, digits, '_' and '-' only, and upload again.",
         )
 
@@ -167,3 +212,25 @@ def content_sha256(hashes: dict[str, str]) -> str:
 def _fingerprint(objects: dict[str, StoredObject]) -> str:
     lines = "".join(f"{name} {entry.etag} {entry.size}\n" for name, entry in sorted(objects.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _group(folder: str, files: dict[str, StoredObject]) -> Iterator[tuple[str, dict[str, StoredObject]]]:
+    """Yield ``<source>/<record>`` and objects of every recording in a folder."""
+    path = folder.removeprefix(f"{INBOX}/") if folder.count("/") else folder
+    own = folder.rpartition("/")[2]
+    if any(local_name(name) == f"{own}{suffix}" for name in files for suffix in MAIN_SUFFIXES):
+        yield path, files
+        return
+    groups: dict[str, dict[str, StoredObject]] = {}
+    for name, entry in files.items():
+        groups.setdefault(name.rpartition(".")[0] or name, {})[name] = entry
+    for record, objects in groups.items():
+        if any(local_name(name).endswith(MAIN_SUFFIXES) for name in objects):
+            yield f"{path}/{record}", objects
+
+
+def local_name(name: str) -> str:
+    """Return what a file is called here: recorders like to write ``.EDF``."""
+    stem, dot, suffix = name.rpartition(".")
+    lower = f"{dot}{suffix.lower()}"
+    return f"{stem}{lower}" if lower in {EDF_SUFFIX, CSV_SUFFIX, SIDECAR_SUFFIX} else name

@@ -1,4 +1,4 @@
-"""Bring WFDB records into the recordings bucket, skipping what is already there by content."""
+"""Bring recordings into the recordings bucket, skipping what is already there by content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.record_files import RecordFiles, RecordFilesError, open_records
-from heartwave_tasks.stores.recordings import SAFE_NAME
+from heartwave_tasks.stores.recordings import INBOX, QUARANTINE, SAFE_NAME, local_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,16 +68,18 @@ class UploadSummary:
 def upload_recordings(
     settings: Settings, path: Path, source: str, progress: Callable[[UploadProgress], None] | None = None
 ) -> UploadSummary:
-    """Upload the records of a directory or archive to ``s3://<recordings bucket>/<source>/<file>``.
+    """Upload the recordings of a directory or archive to ``s3://<recordings bucket>/<source>/<file>``.
 
-    A record's header goes last, so that whoever finds the header finds the whole record. Files whose content is
-    there already are left alone. ``progress`` is called in the caller's thread after each record.
+    One of several files with names of their own, such as segments, gets a folder: ``<source>/<record>/<file>``. The
+    main file goes last, so that whoever finds it finds the whole recording. Files whose content is there already are
+    left alone. ``progress`` is called in the caller's thread after each record.
 
     Raises `RecordFilesError` for a path or source that cannot be taken, botocore's errors when S3 fails.
     """
-    if not SAFE_NAME.fullmatch(source):
+    if not SAFE_NAME.fullmatch(source) or source in {INBOX, QUARANTINE}:
         raise RecordFilesError(
-            f"{source!r} cannot name a source: use letters, digits, '_' and '-', like --source mitdb."
+            f"{source!r} cannot name a source: use letters, digits, '_' and '-', like --source mitdb; "
+            f"{INBOX} and {QUARANTINE} are taken."
         )
     with open_records(path, settings.max_object_bytes) as found:
         return _upload(settings, found, source, progress)
@@ -93,7 +95,7 @@ def _upload(
 
     def send(record: Record) -> int:
         # The header last: until it is there, nobody takes the rest for a recording.
-        return sum(_send(client, bucket, f"{source}/{file.name}", file, stored) for file in _in_order(record))
+        return sum(_send(client, bucket, _key(source, record, file), file, stored) for file in _in_order(record))
 
     with ThreadPoolExecutor(_N_THREADS, thread_name_prefix="upload") as pool:
         running = {pool.submit(send, record): record for record in records}
@@ -112,7 +114,12 @@ def _upload(
 
 
 def _in_order(record: Record) -> tuple[Path, ...]:
-    return (*record.others, record.header)
+    return (*record.others, record.main)
+
+
+def _key(source: str, record: Record, file: Path) -> str:
+    folder = f"{source}/{record.name}" if record.needs_folder else source
+    return f"{folder}/{local_name(file.name)}"
 
 
 def _send(client: S3Client, bucket: str, key: str, file: Path, stored: dict[str, StoredObject]) -> bool:

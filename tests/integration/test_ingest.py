@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import wfdb
 from pydantic import SecretStr
 
 from heartwave_tasks.jobs import ingest
 from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.pseudonyms import known_as
 from heartwave_tasks.stores.strips import strip_key
+from heartwave_tasks.stores.upload import upload_recordings
 from heartwave_tasks.synthetic import write_recordings
 from tests.integration.planting import rows
 from tests.integration.s3_server import run_s3_server
+from tests.unit.signal_files import write_csv, write_edf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from heartwave_tasks.settings import Settings
     from tests.integration.conftest import DatabaseUrls
@@ -39,8 +44,7 @@ class Ward:
         """Put a record's files there under another name."""
         name = recording_id.rpartition("/")[2]
         for suffix, content in {**self.records[record], **replaced}.items():
-            renamed = re.sub(rb"^" + record.encode(), name.encode(), content, flags=re.MULTILINE)
-            self.put(f"{recording_id}.{suffix}", renamed if suffix == "hea" else content)
+            self.put(f"{recording_id}.{suffix}", rename(content, record, name) if suffix == "hea" else content)
 
     def ingest(self) -> ingest.IngestCounts:
         """Run ingest's tasks one after another."""
@@ -118,3 +122,85 @@ def test_a_recording_over_its_limits_stops_nothing(ward: Ward) -> None:
 
     assert (counts.recordings, counts.quarantined) == (1, 1)
     assert ward.ask("SELECT recording_id, code FROM quarantine") == [("ward3/large", "over_memory")]
+
+
+def rename(header: bytes, old: str, new: str) -> bytes:
+    """Give the record a header names, and its signal files, another name."""
+    return re.sub(rb"^" + old.encode(), new.encode(), header, flags=re.MULTILINE)
+
+
+def test_every_format_arrives(ward: Ward, tmp_path: Path) -> None:
+    """EDF, CSV and a record of segments in a folder of its own, all uploaded from one directory, become beats."""
+    record = ward.records["syn001"]
+    (tmp_path / "syn001.hea").write_bytes(record["hea"])
+    (tmp_path / "syn001.dat").write_bytes(record["dat"])
+    millivolts = wfdb.rdrecord(str(tmp_path / "syn001")).p_signal
+    write_edf(tmp_path / "night.edf", millivolts, frequency=360)
+    write_csv(tmp_path, {"II": [f"{value:.3f}" for value in millivolts[:, 0]]}, {"II": "mV"}, 360)
+    n_samples = len(millivolts)
+    (tmp_path / "joined.hea").write_text(f"joined/2 2 360 {2 * n_samples}\nsyn001 {n_samples}\nsyn001 {n_samples}\n")
+
+    summary = upload_recordings(ward.settings, tmp_path, "ward3")
+    counts = ward.ingest()
+
+    assert (summary.recordings, summary.incomplete) == (3, ())
+    assert (counts.recordings, counts.quarantined) == (3, 0)
+    assert "ward3/joined/syn001.dat" in ward.keys(ward.settings.recordings_bucket)
+    found = dict(ward.ask("SELECT recording_id, n_samples FROM recording_revisions"))
+    assert found == {"ward3/joined": 2 * n_samples, "ward3/night": n_samples, "ward3/r": n_samples}
+    assert upload_recordings(ward.settings, tmp_path, "ward3").uploaded == 0
+
+
+def test_the_inbox(ward: Ward) -> None:
+    """What lies in a source's inbox is the source's; what is half there waits, and is taken up once it is whole."""
+    parts = {suffix: content for suffix, content in ward.records["syn001"].items() if suffix != "atr"}
+    ward.put("inbox/ward3/whole.hea", rename(parts["hea"], "syn001", "whole"))
+    ward.put("inbox/ward3/whole.dat", parts["dat"])
+    ward.put("inbox/ward3/half.hea", rename(parts["hea"], "syn001", "half"))
+    ward.put("inbox/ward3/early.dat", parts["dat"])
+
+    assert ward.ingest().recordings == 1
+    assert ward.ask("SELECT recording_id, source FROM recordings") == [("ward3/whole", "ward3")]
+    assert ward.ask("SELECT recording_id, code FROM current_quarantine") == [("ward3/half", "incomplete")]
+    ward.put("inbox/ward3/half.dat", parts["dat"])
+    ward.put("inbox/ward3/early.hea", rename(parts["hea"], "syn001", "early"))
+
+    assert ward.ingest().recordings == 2
+    assert ward.ask("SELECT count(*) FROM current_quarantine") == [(0,)]
+
+
+def test_the_newer_of_two_counts(ward: Ward) -> None:
+    """A recording that comes by the inbox, though it is there already, is its next revision."""
+    ward.put_record("ward3/r")
+    ward.ingest()
+    record = ward.records["syn002"]
+    for suffix in ("atr", "dat", "hea"):
+        content = record[suffix]
+        ward.put(f"inbox/ward3/r.{suffix}", rename(content, "syn002", "r") if suffix == "hea" else content)
+
+    counts = ward.ingest()
+
+    assert counts.recordings == 1
+    assert ward.ask("SELECT count(*) FROM recording_revisions WHERE recording_id = 'ward3/r'") == [(2,)]
+    assert ingest.plan(ward.settings) == []
+
+
+def test_pseudonyms(ward: Ward) -> None:
+    """A source's recordings are known by keyed hashes where it is configured so; another key gives other names."""
+    told = {"pseudonymous_sources": "clinic, ward3", "pseudonym_key": SecretStr("a key")}
+    pseudonymous = replace(ward, settings=ward.settings.model_copy(update=told))
+    pseudonymous.put_record("ward3/Quandt_1931")
+    pseudonymous.put_record("open/r")
+    pseudonymous.put_record("ward3/Quandt_1932", dat=b"nothing")
+
+    counts = pseudonymous.ingest()
+
+    assert (counts.recordings, counts.quarantined) == (2, 1)
+    known = known_as(pseudonymous.settings, "ward3", "Quandt_1931")
+    assert known.startswith("ward3/p")
+    assert ward.ask("SELECT recording_id FROM recordings ORDER BY 1") == [("open/r",), (known,)]
+    assert ingest.plan(pseudonymous.settings) == []
+    told_of = ward.ask("SELECT recording_id || reason || remedy FROM quarantine")
+    assert "Quandt" not in str(told_of)
+    other = pseudonymous.settings.model_copy(update={"pseudonym_key": SecretStr("another")})
+    assert known_as(other, "ward3", "Quandt_1931") != known

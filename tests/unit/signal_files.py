@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyedflib
 import wfdb
 
 if TYPE_CHECKING:
@@ -64,3 +66,31 @@ def _encode(digital: NDArray[np.int64], storage: str) -> bytes:
     else:
         words = (first << 1 | (third & 0x1F) << 11) | (second << 1 | (third >> 5) << 11) << 16
     return words.astype("<u4").tobytes()
+
+
+def write_edf(path: Path, millivolts: NDArray[np.float64], unit: str = "uV", *, frequency: float = 250) -> None:
+    """Write an EDF+ file with pyedflib, a patient in every field for one as `ECG V1`, …."""
+    factor = {"uV": 1000.0, "mV": 1.0}[unit]
+    writer = pyedflib.EdfWriter(str(path), millivolts.shape[1], file_type=pyedflib.FILETYPE_EDFPLUS)
+    writer.setPatientName("Zaphiel_Quandt")
+    writer.setPatientCode("1931")
+    for lead in range(millivolts.shape[1]):
+        writer.setSignalHeader(
+            lead,
+            {
+                "label": f"ECG V{lead + 1}", "dimension": unit, "sample_frequency": frequency,
+                "physical_min": -5 * factor,
+                "physical_max": 5 * factor, "digital_min": -32768, "digital_max": 32767, "transducer": "",
+                "prefilter": "",
+            },
+        )  # fmt: skip
+    writer.writeSamples([np.ascontiguousarray(lead * factor) for lead in millivolts.T])
+    writer.writeAnnotation(1.0, -1, "Zaphiel Quandt fainted")
+    writer.close()
+
+
+def write_csv(directory: Path, columns: dict[str, list[object]], leads: dict[str, str], frequency: float = 250) -> None:
+    """Write a CSV file and its sidecar."""
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    (directory / "r.csv").write_text("\n".join(lines) + "\n")
+    (directory / "r.json").write_text(json.dumps({"sampling_frequency": frequency, "leads": leads, "patient": "Hans"}))

@@ -19,7 +19,7 @@ LARGE = 1 << 30
 def names(path: Path, max_file_bytes: int = LARGE) -> dict[str, list[str]]:
     """Return the names of the files that are taken, by record."""
     with open_records(path, max_file_bytes) as found:
-        return {record.name: [file.name for file in (*record.others, record.header)] for record in found.records}
+        return {record.name: [file.name for file in (*record.others, record.main)] for record in found.records}
 
 
 WHOLE = {"100": ["100.dat", "100.atr", "100.hea"], "101": ["101.dat", "101.atr", "101.hea"]}
@@ -90,7 +90,7 @@ def test_missing_signal_files_are_told(tmp_path: Path) -> None:
     [
         ("# remark\n100 2 360 10\na.dat 16\nb.dat 16\n# end", ("a.dat", "b.dat")),
         ("100 2 360 10\na.dat 16\na.dat 16\n", ("a.dat",)),
-        ("100/3 2 360 10\n100_1 4\n~ 2\n100_2 4\n", ()),
+        ("100/3 2 360 10\n100_1 4\n~ 2\n100_2 4\n", ("100_1.hea", "100_2.hea")),
         ("100 999999999999 360\na.dat 16\n", ("a.dat",)),
         ("", ()),
         ("nonsense", ()),
@@ -98,8 +98,39 @@ def test_missing_signal_files_are_told(tmp_path: Path) -> None:
     ],
 )
 def test_signal_files_of_a_header(header: str, expected: tuple[str, ...]) -> None:
-    """Signal files are named once each; remarks, segments and nonsense name none."""
+    """Signal files, or headers of segments, are named once each; remarks and nonsense name none."""
     assert signal_files(header) == expected
+
+
+SEGMENTS = {
+    "m.hea": b"m/3 1 360 30\nm_layout 0\na 10\nb 20\n",
+    "m_layout.hea": b"m_layout 1 360 0\n~ 0 200 0 0 0 0 0 II\n",
+    "a.hea": b"a 1 360 10\na.dat 16\n",
+    "a.dat": bytes(20),
+    "b.hea": b"b 1 360 20\nb.dat 16\n",
+}
+
+
+def test_segments_belong_to_their_record(tmp_path: Path) -> None:
+    """Headers that another one names as its segments are no records of their own, and need a folder together."""
+    with open_records(write_directory(tmp_path, SEGMENTS), LARGE) as found:
+        (record,) = found.records
+    assert (record.name, record.needs_folder, record.missing) == ("m", True, ("b.dat",))
+    assert {path.name for path in record.others} == {"m_layout.hea", "a.hea", "a.dat", "b.hea"}
+
+
+def test_a_header_that_names_itself(tmp_path: Path) -> None:
+    """A record that is a segment of itself is taken, for ingest to refuse, and no search runs in circles."""
+    files = {"m.hea": b"m/2 1 360 30\nm 10\nn 20\n", "n.hea": b"n/1 1 360 20\nm 20\n"}
+    with open_records(write_directory(tmp_path, files), LARGE) as found:
+        assert {record.name for record in found.records} <= {"m", "n"}
+
+
+def test_edf_and_csv_are_recordings(tmp_path: Path) -> None:
+    """EDF files, however written, and CSV files with a sidecar are taken; other tables are not."""
+    files = {"night.EDF": b"0", "c.csv": b"II\n1\n", "c.json": b"{}", "table.csv": b"a,b\n", "other.json": b"{}"}
+    assert names(write_directory(tmp_path, files)) == {"c": ["c.json", "c.csv"], "night": ["night.EDF"]}
+    assert names(tmp_path / "night.EDF") == {"night": ["night.EDF"]}
 
 
 def test_two_records_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -136,7 +167,7 @@ def test_an_archive_cannot_fill_the_disk(tmp_path: Path) -> None:
 
 def test_an_empty_directory_and_a_missing_path_are_told(tmp_path: Path) -> None:
     """Nothing to take is said in a sentence that names the path."""
-    with pytest.raises(RecordFilesError, match="no WFDB record"):
+    with pytest.raises(RecordFilesError, match="no recording"):
         names(tmp_path)
     with pytest.raises(RecordFilesError, match="does not exist"):
         names(tmp_path / "nowhere")

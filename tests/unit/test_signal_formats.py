@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyedflib
 import pytest
 import wfdb
 
 from heartwave_tasks.stores import composed_signals, csv_records, wfdb_signals
 from heartwave_tasks.stores.recordings import RecordingProblem
-from tests.unit.signal_files import BY_HAND, BY_WFDB, GAIN, draw, write_wfdb
+from tests.unit.signal_files import BY_HAND, BY_WFDB, GAIN, draw, write_csv, write_edf, write_wfdb
 from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
@@ -162,27 +160,6 @@ def test_segments_of_a_variable_layout(tmp_path: Path) -> None:
     assert np.isnan(read[600:, 0]).all()
 
 
-def write_edf(path: Path, millivolts: NDArray[np.float64], unit: str = "uV", **more: object) -> None:
-    """Write an EDF+ file with pyedflib, a patient in every field for one, at 250 Hz."""
-    factor = {"uV": 1000.0, "mV": 1.0}[unit]
-    writer = pyedflib.EdfWriter(str(path), millivolts.shape[1], file_type=pyedflib.FILETYPE_EDFPLUS)
-    writer.setPatientName("Zaphiel_Quandt")
-    writer.setPatientCode("1931")
-    for lead in range(millivolts.shape[1]):
-        writer.setSignalHeader(
-            lead,
-            {
-                "label": f"ECG V{lead + 1}", "dimension": unit, "sample_frequency": 250, "physical_min": -5 * factor,
-                "physical_max": 5 * factor, "digital_min": -32768, "digital_max": 32767, "transducer": "",
-                "prefilter": "",
-                **more,
-            },
-        )  # fmt: skip
-    writer.writeSamples([np.ascontiguousarray(lead * factor) for lead in millivolts.T])
-    writer.writeAnnotation(1.0, -1, "Zaphiel Quandt fainted")
-    writer.close()
-
-
 @pytest.mark.usefixtures("no_memory")
 @pytest.mark.parametrize("unit", ["uV", "mV"])
 def test_edf_plus(tmp_path: Path, unit: str) -> None:
@@ -279,13 +256,6 @@ def test_truncated_edf(tmp_path: Path) -> None:
     for length in (0, 100, 300, len(content) - 1):
         (tmp_path / "r.edf").write_bytes(content[:length])
         assert refusal(tmp_path).code in {"truncated", "bad_header"}
-
-
-def write_csv(directory: Path, columns: dict[str, list[object]], leads: dict[str, str], frequency: float = 250) -> None:
-    """Write a CSV file and its sidecar."""
-    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
-    (directory / "r.csv").write_text("\n".join(lines) + "\n")
-    (directory / "r.json").write_text(json.dumps({"sampling_frequency": frequency, "leads": leads, "patient": "Hans"}))
 
 
 @pytest.mark.usefixtures("no_memory")

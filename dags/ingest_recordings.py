@@ -47,8 +47,11 @@ def ingest_recordings() -> None:
         from heartwave_tasks.settings import get_settings
 
         chosen = ingest.IngestShard(**shard)
-        get_current_context()["shard_title"] = chosen.title
-        return asdict(ingest.segment_shard(get_settings(), chosen))
+        context = get_current_context()
+        context["shard_title"] = chosen.title
+        counts = ingest.segment_shard(get_settings(), chosen)
+        context["shard_title"] = f"{chosen.title} · {counts.sentence}"
+        return asdict(counts)
 
     @task(outlets=[BEATS])
     def publish(counts: list[dict]):

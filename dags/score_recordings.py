@@ -53,7 +53,9 @@ def score_recordings() -> None:
         context = get_current_context()
         chosen = score.ScoreShard(**shard)
         context["shard_title"] = chosen.title
-        return asdict(score.score_shard(get_settings(), chosen, context["dag_run"].run_id))
+        counts = score.score_shard(get_settings(), chosen, context["dag_run"].run_id)
+        context["shard_title"] = f"{chosen.title} · {counts.sentence}"
+        return asdict(counts)
 
     label.expand(shard=plan_shards())
 

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     )
 
     mlflow_tracking_uri: str | None = None
+    mlflow_url: str | None = Field(
+        default=None, description="MLflow's address for people's browsers, where it is not the tracking URI."
+    )
     model_name: str = Field(default="heartwave", description="Registered model whose champion labels beats.")
 
     airflow_url: str | None = Field(default=None, description="Airflow's API server, e.g. http://127.0.0.1:8080.")

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
+from heartwave_links import LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -76,6 +77,7 @@ class HeartWavePlugin(AirflowPlugin):
 
     name = "heartwave"
     fastapi_apps = [{"app": Page(), "url_prefix": PREFIX, "name": "HeartWave"}]  # noqa: RUF012 - Airflow's interface
+    global_operator_extra_links = LINKS
     external_views = [  # noqa: RUF012 - Airflow's interface
         {
             "name": "HeartWave",

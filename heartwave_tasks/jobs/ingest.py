@@ -65,6 +65,14 @@ class IngestCounts:
     quarantined: int = 0
     changed_meanwhile: int = 0
 
+    @property
+    def sentence(self) -> str:
+        """What happened, in words."""
+        told = [f"{self.recordings} cut into {self.beats:,} beats".replace(",", " ")]
+        told += [f"{self.quarantined} in quarantine"] if self.quarantined else []
+        told += [f"{self.changed_meanwhile} changed meanwhile"] if self.changed_meanwhile else []
+        return ", ".join(told)
+
     def __add__(self, other: IngestCounts) -> IngestCounts:
         """Add up field by field."""
         mine, theirs = asdict(self), asdict(other)
@@ -112,7 +120,7 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
                 with contradictions.of(recording_id):
                     counts += _ingest(settings, client, store, reader, listing)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
-                logger.info("%d of %d recordings: %s", place, len(shard.recording_ids), counts)
+                logger.info("%d of %d recordings read: %s.", place, len(shard.recording_ids), counts.sentence)
     contradictions.raise_if_any(of=len(shard.recording_ids))
     return counts
 

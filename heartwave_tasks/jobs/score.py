@@ -47,7 +47,7 @@ class ScoreShard:
     def title(self) -> str:
         """What the Airflow UI shows for the mapped task."""
         beats = f"{self.n_beats:,}".replace(",", " ")
-        return f"shard {self.number} of {self.of} · {beats} beats"
+        return f"shard {self.number} of {self.of} · {beats} beats · {self.model_name} {self.model_version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,12 @@ class ScoreCounts:
     recordings: int = 0
     labels: int = 0
     already: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in words."""
+        told = f"{self.labels:,} labels of {self.recordings} recordings".replace(",", " ")
+        return f"{told}, {self.already} had theirs" if self.already else told
 
 
 def plan(settings: Settings, night: date) -> list[ScoreShard]:

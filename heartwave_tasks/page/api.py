@@ -93,7 +93,11 @@ def classify_recording(request: Request, data: Data, recording_id: RecordingId) 
     champion = _champion(request)
     settings: Settings = request.app.state.settings
     found = data.row(
-        "SELECT beats_key, content_sha256, n_beats FROM current_recordings WHERE recording_id = :recording_id",
+        """
+        SELECT c.beats_key, c.content_sha256, c.n_beats, b.model_version, b.in_training_set
+        FROM current_recordings AS c LEFT JOIN recording_burden AS b USING (recording_id)
+        WHERE c.recording_id = :recording_id
+        """,
         recording_id=recording_id,
     )
     if found is None:
@@ -119,6 +123,8 @@ def classify_recording(request: Request, data: Data, recording_id: RecordingId) 
         "recording_id": recording_id,
         "model": champion.name,
         "version": champion.version,
+        # Known of the version that has labelled the recording; null before the champion has.
+        "in_training_set": found["in_training_set"] if found["model_version"] == champion.version else None,
         "counts": {name: int((labels == place).sum()) for place, name in enumerate(CLASSES)},
         "r_peak_sample": kept.r_peak_sample.tolist(),
         "label": "".join(CLASSES[place] for place in labels),
@@ -137,7 +143,7 @@ def read_labels(
     rows = data.rows(
         """
         SELECT r_peak_sample, time_s, class AS label, model_class, reviewed_by, confidence, p_n, p_s, p_v, p_f, p_q,
-            rr_previous_s, reference, model_version
+            rr_previous_s, reference, model_version, in_training_set
         FROM current_labels WHERE recording_id = :recording_id AND r_peak_sample > :after
         ORDER BY r_peak_sample LIMIT :limit
         """,

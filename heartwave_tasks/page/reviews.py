@@ -41,7 +41,8 @@ def list_queue(
     """Hand out the least confident beats nobody has reviewed, across recordings."""
     beats = data.rows(
         """
-        SELECT recording_id, r_peak_sample, time_s, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s, rr_next_s
+        SELECT recording_id, r_peak_sample, time_s, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s,
+            rr_next_s, in_training_set
         FROM current_labels
         WHERE confidence < 0.6 AND reviewed_by IS NULL
           AND NOT (recording_id || ':' || r_peak_sample = ANY(:skip))

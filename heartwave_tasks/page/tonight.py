@@ -68,7 +68,7 @@ def tell_tonight(data: Data) -> dict[str, Any]:
         ),
         "heaviest": data.rows(
             """
-            SELECT recording_id, ventricular_percent, n_ventricular, n_beats, scored_at
+            SELECT recording_id, ventricular_percent, n_ventricular, n_beats, in_training_set, scored_at
             FROM recording_burden WHERE ventricular_percent > 10 ORDER BY ventricular_percent DESC LIMIT 6
             """
         ),

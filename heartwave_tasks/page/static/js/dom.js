@@ -41,6 +41,11 @@ export function classMark(name) {
   return h("span", { class: `class ${name}`, title: CLASS_NAMES[name] }, name);
 }
 
+/** Where the model has learnt from the recording, say so: its labels prove nothing about new patients. */
+export function trainedOn(row) {
+  return row.in_training_set ? h("span", { class: "chip", title: "The model was trained on this recording: agreement with its reference is no test" }, "trained on") : null;
+}
+
 export function legend() {
   return h("div", { class: "legend" }, CLASSES.map((name) => h("span", {}, h("i", { class: `bar-${name}` }), `${name} ${CLASS_NAMES[name]}`)));
 }

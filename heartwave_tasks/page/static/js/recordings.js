@@ -1,6 +1,6 @@
 // Recordings: a table to search, with each one's burden drawn beside its name.
 
-import { CLASSES, count, duration, fill, h, legend, percent } from "./dom.js";
+import { CLASSES, count, duration, fill, h, legend, percent, trainedOn } from "./dom.js";
 import { get } from "./server.js";
 
 const FILTERS = [["ventricular", "PVC > 10 %"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["unlabelled", "Not labelled yet"]];
@@ -101,7 +101,7 @@ function row(recording) {
     h("td", { class: "num" }, count(recording.n_beats)),
     h("td", { class: "num" }, recording.n_review ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_review)) : "0"),
     h("td", { class: "num" }, recording.model_version === null ? "–" : `v${recording.model_version}`,
-      recording.in_training_set ? h("span", { class: "chip", title: "The model was trained on this recording: agreement with its reference is no test" }, "trained on") : null));
+      trainedOn(recording)));
 }
 
 function burden(recording) {

@@ -1,7 +1,7 @@
 // Review: one beat at a time, the least certain first; a key says what it is, another takes it back.
 
 import { outline } from "./beat.js";
-import { CLASSES, CLASS_NAMES, classMark, clock, count, fill, h, moment, tell } from "./dom.js";
+import { CLASSES, CLASS_NAMES, classMark, clock, count, fill, h, moment, tell, trainedOn } from "./dom.js";
 import { drawPaper, paperHeight } from "./paper.js";
 import { get, post } from "./server.js";
 import { colours } from "./theme.js";
@@ -45,7 +45,7 @@ export async function showReview(place, _parameters, person) {
     }
     if (!main.isConnected) fill(desk, main, side);
     const beat = current;
-    fill(title, h("a", { href: `#/strip?id=${encodeURIComponent(beat.recording_id)}&beat=${beat.r_peak_sample}` }, beat.recording_id), h("span", { class: "muted" }, ` at ${clock(beat.time_s, 1)}`));
+    fill(title, h("a", { href: `#/strip?id=${encodeURIComponent(beat.recording_id)}&beat=${beat.r_peak_sample}` }, beat.recording_id), h("span", { class: "muted" }, ` at ${clock(beat.time_s, 1)} `), trainedOn(beat));
     fill(odds, CLASSES.map((name) => choice(beat, name)));
     const start = Math.max(0, beat.time_s - SECONDS / 2);
     strip = null;

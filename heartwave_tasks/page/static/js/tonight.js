@@ -1,6 +1,6 @@
 // Tonight: how things stand, at a glance, for whoever comes in the morning.
 
-import { CLASS_NAMES, classMark, count, duration, fill, h, moment, percent } from "./dom.js";
+import { CLASS_NAMES, classMark, count, duration, fill, h, moment, percent, trainedOn } from "./dom.js";
 import { get } from "./server.js";
 
 export async function showTonight(place) {
@@ -18,7 +18,7 @@ export async function showTonight(place) {
     h("div", { class: "columns" }, h("div", {},
       h("section", { class: "card" }, h("h2", {}, "Nights"), calendar(found.nights)),
       h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("tbody", {}, found.heaviest.map((row) =>
-        h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id)),
+        h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
           h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, "No recording has more than 10 %."))),
       h("div", {}, championCard(champion, found),
       h("section", { class: "card" }, h("h2", {}, "Quarantine"), quarantine.length ? h("ul", { class: "held" }, quarantine.slice(0, 8).map((row) =>

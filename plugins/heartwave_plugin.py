@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 PREFIX = "/heartwave"
 RESOURCE = "score_recordings"
-"""Whoever may change this DAG may review, roll back and retrain; whoever may only see it, only sees the page."""
+"""Whoever may change this DAG may review; whoever may only see it, only sees the page."""
+PROMOTION = "promote_model"
+"""Whoever may run this DAG may promote and roll back: the page asks Airflow to run it in their name."""
 
 
 class Page:
@@ -54,7 +56,7 @@ class Page:
 def _identification() -> Callable[..., Awaitable[Any]]:
     """Return the dependency that asks Airflow who is signed in, and with which rights."""
     from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi import Depends, HTTPException, status
 
@@ -67,7 +69,10 @@ def _identification() -> Callable[..., Awaitable[Any]]:
         if not manager.is_authorized_dag(method="GET", details=details, user=user):
             raise HTTPException(status.HTTP_403_FORBIDDEN, f"The page is for who may see the DAG {RESOURCE}.")
         may_write = manager.is_authorized_dag(method="PUT", details=details, user=user)
-        return Person(name=user.get_name(), may_write=may_write)
+        may_promote = manager.is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=PROMOTION), user=user
+        )
+        return Person(name=user.get_name(), may_write=may_write, may_promote=may_promote)
 
     return identify
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from heartwave_tasks.models import gate
 from heartwave_tasks.models.evaluation_document import from_json
+from heartwave_tasks.stores import notices
 from heartwave_tasks.stores.predictions import ComparisonRow, FigureComparison, PredictionStore
 from heartwave_tasks.stores.registry import CHALLENGER, CHAMPION, Registry
 
@@ -107,8 +108,11 @@ def promote_version(settings: Settings, version: int, *, by: str, reason: str) -
     return Promotion(version=version, promoted=True, reasons=[reason, verdict, *compared.reasons])
 
 
-def rollback(settings: Settings, *, by: str, reason: str) -> Promotion:
+def rollback(settings: Settings, *, by: str, reason: str, leaving: int | None = None) -> Promotion:
     """Bring back the champion before the present one; again, the one before that.
+
+    Where `leaving` names the version to go back from, and it is champion no more, nothing but the alias is set: a
+    retry does not go back twice.
 
     Raises
     ------
@@ -122,6 +126,10 @@ def rollback(settings: Settings, *, by: str, reason: str) -> Promotion:
             msg = "There is no earlier champion to go back to. `heartwave models` lists the versions."
             raise PromotionError(msg)
         previous, present = (versions[place] for place in standing[-2:])
+        if leaving not in {None, present.version}:
+            Registry(settings).set_alias(CHAMPION, present.version)
+            told = f"Version {leaving} is champion no more; version {present.version} is."
+            return Promotion(version=present.version, promoted=True, reasons=[told])
         told = f"Back from version {present.version}: {reason}"
         _make_champion(settings, store, previous, by=by, reason=told, is_rollback=True)
     return Promotion(version=previous.version, promoted=True, reasons=[told])
@@ -220,4 +228,9 @@ def _make_champion(
     registry.tag_version(
         model.version, {"promoted_by": by, "promoted_at": moment, "promoted_because": reason[:_LONGEST_TAG]}
     )
-    logger.info("Version %d is champion.", model.version)
+    done = "brought back" if is_rollback else "promoted"
+    sentence = (
+        f"{settings.model_name} version {model.version} ({model.architecture}) was {done} by {by}. "
+        "HeartWave → Models has its figures and the reason."
+    )
+    notices.send(settings, f"Version {model.version} labels from now on", sentence, kind="success")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,7 @@ def _files() -> APIRouter:
     @router.get("/data/me")
     def me(person: SignedIn) -> dict[str, Any]:
         """Say who is signed in."""
-        return {"name": person.name, "may_write": person.may_write, "version": heartwave_tasks.__version__}
+        return {**asdict(person), "version": heartwave_tasks.__version__}
 
     @router.get("/openapi.json")
     def description(request: Request) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _REPORT_POLICY: Final = (
 
 @router.get("/models")
 def list_models(data: Data) -> dict[str, Any]:
-    """List all versions with their figures under every protocol, by class too, and the promotions."""
+    """List all versions with their figures under every protocol, by class too, comparisons and promotions."""
     return {
         "evaluations": data.rows(
             """
@@ -41,6 +41,22 @@ def list_models(data: Data) -> dict[str, Any]:
             """
         ),
         "champion": data.row("SELECT * FROM champion"),
+        "promotions": data.rows(
+            """
+            SELECT model_version, architecture, promoted_at, promoted_by, reason, is_rollback
+            FROM model_promotions ORDER BY promotion_id DESC LIMIT 20
+            """
+        ),
+        "comparisons": data.rows(
+            """
+            SELECT comparison_id, challenger_version, champion_version, protocol, n_beats, n_patients, passed, reasons,
+                approved, decided_by, note, compared_at, place, figure, decides, challenger, champion, difference_low,
+                difference_high
+            FROM model_comparison
+            WHERE comparison_id IN (SELECT DISTINCT comparison_id FROM model_comparison ORDER BY 1 DESC LIMIT 20)
+            ORDER BY comparison_id DESC, place
+            """
+        ),
     }
 
 

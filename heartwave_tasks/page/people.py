@@ -15,10 +15,14 @@ MARK = "x-heartwave"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is signed in; those who may not write see everything and change nothing."""
+    """Somebody who is signed in; those who may not write see everything and change nothing.
+
+    ``may_promote`` decides only which buttons are offered: it is Airflow that promotes, and asks again.
+    """
 
     name: str
     may_write: bool
+    may_promote: bool = False
 
 
 Identify = Callable[..., Awaitable[Person]]

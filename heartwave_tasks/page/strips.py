@@ -103,6 +103,7 @@ def draw(
     strip = _strip(lake, revision)
     rate = strip.header.sampling_frequency
     start, stop = int(start_s * rate), min(int(stop_s * rate) + 1, strip.header.n_samples)
+    expected = revision["n_beats"] * (stop - start) / max(1, strip.header.n_samples)
     drawn = []
     for lead in range(min(leads, len(strip.header.leads))):
         stretch = strip.read(lead, start, stop, min(columns, MOST_COLUMNS // leads))
@@ -119,7 +120,8 @@ def draw(
         "sampling_frequency": rate,
         "n_samples": strip.header.n_samples,
         "leads": drawn,
-        "beats": _beats(data, recording_id, start, stop),
+        # Where there are far too many to be told apart, the database need not be asked.
+        "beats": None if expected > 2 * MOST_BEATS else _beats(data, recording_id, start, stop),
     }
 
 
@@ -216,7 +218,7 @@ def show_beat(data: Data, lake: OpenLake, recording_id: RecordingId, sample: Sam
 def _revision(data: Database, recording_id: str) -> dict[str, Any]:
     found = data.row(
         """
-        SELECT beats_key, content_sha256, sampling_frequency, duration_s
+        SELECT beats_key, content_sha256, sampling_frequency, duration_s, n_beats
         FROM current_recordings WHERE recording_id = :recording_id
         """,
         recording_id=recording_id,

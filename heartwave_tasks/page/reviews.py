@@ -51,8 +51,8 @@ def list_queue(
         skip=skip,
         most=QUEUE,
     )
-    waiting = data.row("SELECT count(*) AS n FROM current_labels WHERE confidence < 0.6 AND reviewed_by IS NULL")
-    return {"n_waiting": waiting["n"] if waiting else 0, "beats": beats}
+    waiting = data.row("SELECT sum(n_unsure)::integer AS n FROM recording_burden")
+    return {"n_waiting": (waiting or {}).get("n") or 0, "beats": beats}
 
 
 @router.get("/reviews")

@@ -165,6 +165,8 @@ _KINDS: Final = {
     "Q": "class = 'Q'",
     "unsure": f"confidence < {UNSURE}",
     "disagreement": "reference IS NOT NULL AND reference <> class",
+    "run": """r_peak_sample IN (
+        SELECT first_sample FROM recording_episodes WHERE recording_id = :recording_id AND kind = 'run')""",
     "pause": "rr_previous_s >= 3",
 }
 
@@ -174,7 +176,7 @@ def jump(
     data: Data,
     recording_id: RecordingId,
     sample: Sample,
-    kind: Literal["beat", "V", "S", "F", "Q", "unsure", "disagreement", "pause"],
+    kind: Literal["beat", "V", "S", "F", "Q", "unsure", "disagreement", "run", "pause"],
     direction: Literal["next", "previous"] = "next",
 ) -> dict[str, Any]:
     """Find the next or previous beat of a kind; `beat` is null when there is none."""
@@ -185,6 +187,24 @@ def jump(
         sample=sample,
     )
     return {"beat": found}
+
+
+@router.get("/episodes")
+def list_episodes(data: Data, recording_id: RecordingId) -> dict[str, Any]:
+    """List a recording's most remarkable episodes: its longest runs and pauses, bigeminy, couplets."""
+    return {
+        "episodes": data.rows(
+            """
+            SELECT kind, start_s, end_s, length_s, n_beats, rate_bpm, first_sample FROM (
+                SELECT *, row_number() OVER (PARTITION BY kind ORDER BY n_beats DESC, length_s DESC, start_s) AS place
+                FROM recording_episodes
+                WHERE recording_id = :recording_id AND (kind <> 'pause' OR length_s >= 3)
+            ) AS e WHERE place <= 5
+            ORDER BY array_position(ARRAY['run', 'pause', 'bigeminy', 'couplet'], kind), place
+            """,
+            recording_id=recording_id,
+        )
+    }
 
 
 @router.get("/beat")

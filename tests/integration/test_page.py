@@ -174,7 +174,7 @@ def test_recordings_are_found(page: Page) -> None:
     found = page.get("/data/recordings", search="SYN")["recordings"]
     assert [row["recording_id"] for row in found] == [RECORDING]
     assert found[0]["n_beats"] == len(page.beats)
-    assert found[0]["n_review"] == 1
+    assert found[0]["n_unsure"] == 1
     assert page.get("/data/recordings", search="%' OR 1=1 --")["n_found"] == 0
     assert [row["recording_id"] for row in page.get("/data/recordings", only="unlabelled")["recordings"]] != [RECORDING]
     assert page.get("/data/recordings", only="review")["n_found"] == 1
@@ -431,7 +431,6 @@ def test_a_day_opens_at_once_and_pans_smoothly(page: Page) -> None:
     first_s = time.perf_counter() - begun
     frames = [view(start, span, 3) for span in (20, 600, 7_200, 43_200) for start in np.linspace(0, 43_000, 8)]
 
-    print("first", first_s, "median", float(np.median([s for s, _ in frames])), [round(s, 3) for s, _ in frames], max(size for _, size in frames))
     assert first_s < 1
     assert float(np.median([seconds for seconds, _ in frames])) < 0.05
     assert max(size for _, size in frames) < 200_000

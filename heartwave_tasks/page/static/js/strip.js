@@ -1,13 +1,14 @@
 // The strip viewer: what is looked at, how one moves in it, and when the server is asked.
 
 import { drawBeat } from "./beat.js";
+import { listEpisodes } from "./episodes.js";
 import { CLASS_NAMES, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
 import { drawGlance } from "./glance.js";
 import { MM_PER_SECOND, PIXELS_PER_MM, drawPaper, paperHeight } from "./paper.js";
 import { get, post } from "./server.js";
 
 const GAINS = [5, 10, 20];
-const JUMPS = [["V", "v", "V"], ["S", "s", "S"], ["unsure", "u", "unsure"], ["disagreement", "d", "disagreement"], ["pause", "p", "pause"]];
+const JUMPS = [["V", "v", "V"], ["S", "s", "S"], ["unsure", "u", "unsure"], ["disagreement", "d", "disagreement"], ["run", "r", "run"], ["pause", "p", "pause"]];
 
 export async function showStrip(place, parameters, person) {
   const id = parameters.get("id") ?? "";
@@ -40,10 +41,17 @@ export async function showStrip(place, parameters, person) {
   fill(facts,
     h("span", {}, recording.leads.join(" · ")), h("span", {}, `${recording.sampling_frequency} Hz`), h("span", {}, duration(length)), h("span", {}, `${count(recording.n_beats)} beats`),
     recording.ventricular_percent > 10 ? h("span", { class: "chip bad" }, `PVC ${percent(recording.ventricular_percent)}`) : null,
+    recording.heart_rate_bpm ? h("span", { title: "1 % of beats are slower, 1 % faster" }, `${recording.heart_rate_bpm.toFixed(0)}/min (${recording.slow_heart_rate_bpm?.toFixed(0)}–${recording.fast_heart_rate_bpm?.toFixed(0)})`) : null,
+    recording.held_id ? h("span", { class: "chip warn", title: recording.held_reasons.join(" ") }, "held back: labels look implausible") : null,
+    recording.n_runs ? h("span", { class: "chip bad" }, `${count(recording.n_runs)} ${recording.n_runs === 1 ? "run" : "runs"}, longest ${recording.longest_run_beats}`) : null,
     recording.n_pauses ? h("span", { class: "chip warn" }, `${recording.n_pauses} ${recording.n_pauses === 1 ? "pause" : "pauses"} ≥ 3 s`) : null,
     recording.annotated ? h("span", { class: "chip" }, "annotated") : null,
     recording.in_training_set ? h("span", { class: "chip", title: "Agreement with the reference is no test of this model" }, `model v${recording.model_version} was trained on it`) : null);
-  drawBeat(side, null);
+  const beside = h("div", { class: "beside" });
+  const episodes = h("div", {});
+  fill(side, beside, episodes);
+  drawBeat(beside, null);
+  get("episodes", { id }).then((found) => fill(episodes, listEpisodes(found.episodes, (episode) => { view.span = Math.max(natural(), 1.5 * episode.length_s); select(episode.first_sample, { centre: true }); })), () => {});
 
   const natural = () => paper.clientWidth / (PIXELS_PER_MM * MM_PER_SECOND);
   const clamp = () => {
@@ -119,7 +127,7 @@ export async function showStrip(place, parameters, person) {
         await post("reviews", { recording_id: id, r_peak_sample: sample, class: name }).then(() => tell(`Noted: ${CLASS_NAMES[name]}.`), (error) => tell(error.message));
         covered = null; load(); select(sample);
       } : null;
-      drawBeat(side, found, rate, { go: select, review });
+      drawBeat(beside, found, rate, { go: select, review });
       paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${CLASS_NAMES[found.label.class]}, ${Math.round(100 * found.label.confidence)} percent${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
     } catch (error) { if (turn === chosen) tell(error.message); }
   }

@@ -12,15 +12,17 @@ ARGS ?=
 # Of `make fuzz`: how many broken recordings, and the seed that draws them.
 CASES ?= 20000
 SEED ?= 1
+# Of `make sql-scale`: how many label rows.
+ROWS ?= 2000000
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test screenshots fuzz lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz sql-scale lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install  ## From recordings to labels, with everything real: MITDB=path of the MIT-BIH database, else it is fetched
 	@$(BIN)/heartwave demo $(if $(MITDB),--mitdb '$(MITDB)')
@@ -33,6 +35,9 @@ screenshots: dev  ## The pictures of the page in docs/images, by its tests: MITD
 
 fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=20000 SEED=1
 	@$(BIN)/python -m tests.fuzzing.campaign --cases $(CASES) --seed $(SEED)
+
+sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB, 15 min)
+	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS)
 
 lint: dev  ## ruff, mypy, import contracts
 	@failed=0; \

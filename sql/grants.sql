@@ -66,7 +66,8 @@ BEGIN
         EXECUTE format('REVOKE ALL ON heartwave.%I FROM %I', found.relname, writer);
     END LOOP;
 
-    -- The reader: the views, and nothing else.
+    -- The reader: the views, with the function behind one of them, and nothing else.
+    EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.least_confident_beats(integer) TO %I', reader);
     FOR found IN
         SELECT relname FROM pg_class WHERE relnamespace = 'heartwave'::regnamespace AND relkind = 'v'
     LOOP
@@ -85,6 +86,7 @@ BEGIN
         LOOP
             EXECUTE format('GRANT SELECT ON heartwave.%I TO %I', found.relname, reviewer);
         END LOOP;
+        EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.least_confident_beats(integer) TO %I', reviewer);
         EXECUTE format('GRANT EXECUTE ON FUNCTION
                             heartwave.review_beat(text, integer, heartwave.beat_class, text) TO %I', reviewer);
     END IF;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from heartwave_tasks import __version__
 from heartwave_tasks.cli.errors import explain
-from heartwave_tasks.cli.names import JobName, OutputFormat, ReportFormat
+from heartwave_tasks.cli.names import ExportFormat, HeldAction, JobName, OutputFormat, ReportFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -213,6 +213,44 @@ def sql(
     from heartwave_tasks.cli import queries  # noqa: PLC0415
 
     queries.query(query, file, output)
+
+
+@_command(
+    DATA,
+    "heartwave export mitdb/208 --format wfdb -o /data/mitdb",
+    "bxb -r /data/mitdb/208 -a atr hwv        # with the WFDB tools: beat by beat against the reference",
+)
+def export(
+    recording: Annotated[str, typer.Argument(help="The recording, as in mitdb/208.", show_default=False)],
+    *,
+    output: Annotated[ExportFormat, typer.Option("--format", "-f", help="Kind of file.")] = ExportFormat.WFDB,
+    directory: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")] = Path(),
+) -> None:
+    """Write a recording's labels into a file: what `current_labels` says, reviews included.
+
+    wfdb is an annotation file RECORD.hwv, one annotation a beat, that bxb, rdann and LightWAVE read beside the record;
+    a reviewed beat has subtype 1 and a note with the model's label. csv and json have every column of `current_labels`.
+    """
+    from heartwave_tasks.cli import exporting  # noqa: PLC0415
+
+    exporting.export(recording, output, directory)
+
+
+@_command(DATA, "heartwave held list", "heartwave held release 7 8")
+def held(
+    action: Annotated[HeldAction, typer.Argument(help="What to do.", show_default=False)],
+    numbers: Annotated[
+        list[int] | None, typer.Argument(help="Which to release, as listed.", show_default=False)
+    ] = None,
+) -> None:
+    """Show labels that are held back because they look implausible, or publish them after all.
+
+    Held labels are written and counted like all others, but `current_labels` does not show them, and no Parquet file
+    has them, until they are released. `HEARTWAVE_GATE_*` settings say what is implausible.
+    """
+    from heartwave_tasks.cli import holding  # noqa: PLC0415
+
+    holding.hold(action, numbers or [])
 
 
 @_command(MODELS, "heartwave models", "heartwave models --format json")

@@ -37,3 +37,18 @@ class OutputFormat(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+
+
+class ExportFormat(StrEnum):
+    """What `heartwave export` writes."""
+
+    WFDB = "wfdb"
+    CSV = "csv"
+    JSON = "json"
+
+
+class HeldAction(StrEnum):
+    """What `heartwave held` does."""
+
+    LIST = "list"
+    RELEASE = "release"

@@ -62,7 +62,7 @@ def query(text: str | None, file: Path | None, output: OutputFormat) -> None:
 
 
 @contextmanager
-def execute(url: str, text: str) -> Iterator[Rows | None]:
+def execute(url: str, text: str, parameters: Sequence[object] | None = None) -> Iterator[Rows | None]:
     """Execute SQL in a read-only transaction; None where it answers no rows.
 
     Raises `CommandError` with PostgreSQL's own words in one line.
@@ -74,7 +74,7 @@ def execute(url: str, text: str) -> Iterator[Rows | None]:
         connection.set_session(readonly=True)
         with connection.cursor() as cursor:
             try:
-                cursor.execute(text)
+                cursor.execute(text, parameters)
                 if cursor.description is None:
                     yield None
                     return

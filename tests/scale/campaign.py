@@ -47,7 +47,9 @@ _SERVER: Final = {
     "fsync": "off",  # for the filling; reading does not depend on it
 }
 _MORE_QUERIES: Final = {
-    "(one recording's labels)": "SELECT * FROM current_labels WHERE recording_id = 'ward/day00001'",
+    "(all beats of one day)": (
+        "SELECT class, count(*), avg(rr_previous_s) FROM current_labels WHERE recording_id = 'ward/day00001' GROUP BY 1"
+    ),
     "(one hour of it)": (
         "SELECT * FROM current_labels WHERE recording_id = 'ward/day00001' AND time_s BETWEEN 36000 AND 39600"
     ),

@@ -74,6 +74,21 @@ FAILED = Notice(
 )
 """For `on_failure_callback` of a DAG."""
 
+WAITS_FOR_APPROVAL = Notice(
+    title="A model waits for your approval",
+    sentence="{{ ti.xcom_pull(task_ids='compare')['reasons'] | join(' ') }} "
+    "Approve or reject it in Airflow under Required Actions, within six days.",
+)
+"""For an operator that asks a person."""
+
+PROMOTED = Notice(
+    title="There is a new champion",
+    sentence="Version {{ ti.xcom_pull(task_ids='compare')['version'] }} labels from now on. "
+    "{{ ti.xcom_pull(task_ids='compare')['reasons'] | join(' ') }}",
+    kind="success",
+)
+"""For `on_success_callback` of what promotes."""
+
 
 def _address(context: Context) -> str:
     """Return where the run is shown."""

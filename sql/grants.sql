@@ -47,7 +47,7 @@ BEGIN
                         TO %I', writer);
     EXECUTE format('GRANT UPDATE (released_at, released_by) ON heartwave.held_scorings TO %I', writer);
     EXECUTE format('GRANT INSERT ON heartwave.model_comparisons, heartwave.model_comparison_figures,
-                        heartwave.model_decisions TO %I', writer);
+                        heartwave.model_decisions, heartwave.tuning_journal TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);
     EXECUTE format('GRANT UPDATE (listing_fingerprint, beats_sha256, strip_sha256)
                         ON heartwave.recording_revisions TO %I', writer);

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.models import gate
+from heartwave_tasks.models import challenge, gate
 from heartwave_tasks.models.evaluation_document import from_json
 from heartwave_tasks.stores import notices
 from heartwave_tasks.stores.predictions import ComparisonRow, FigureComparison, PredictionStore
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PAGE: Final = "/heartwave"
+"""Where Airflow shows the HeartWave page."""
+
 _LONGEST_TAG: Final = 2_000
 
 
@@ -34,12 +37,13 @@ class PromotionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A challenger beside the champion, as the predictions store keeps it."""
+    """A challenger beside the champion, as the predictions store keeps it, and described for people in Markdown."""
 
     comparison_id: int | None
     version: int
     passed: bool
     reasons: list[str]
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +158,16 @@ def _compare(registry: Registry, store: PredictionStore, challenger: RegisteredM
         return Comparison(
             comparison_id=None, version=challenger.version, passed=True, reasons=["It is the champion already."]
         )
-    verdict = _judge(registry, challenger, champion)
+    judged = _evaluation(registry, challenger)
+    rival = None if champion is None else _evaluation(registry, champion)
+    if judged is None:
+        reason = f"Version {challenger.version} has no evaluation under {gate.PROTOCOL}, so it cannot be judged."
+        verdict = gate.Verdict(promote=champion is None, reasons=(reason,))
+    elif champion is not None and rival is None:
+        reason = f"The champion, version {champion.version}, has no evaluation under {gate.PROTOCOL} to compare with."
+        verdict = gate.Verdict(promote=False, reasons=(reason,))
+    else:
+        verdict = gate.decide(judged, rival)
     logger.info("Version %d: %s", challenger.version, " ".join(verdict.reasons))
     comparison_id = store.save_comparison(
         ComparisonRow(
@@ -185,15 +198,17 @@ def _compare(registry: Registry, store: PredictionStore, challenger: RegisteredM
         version=challenger.version,
         passed=verdict.promote,
         reasons=list(verdict.reasons),
+        description=""
+        if judged is None
+        else challenge.describe(
+            verdict,
+            judged,
+            rival,
+            version=challenger.version,
+            champion_version=champion.version if champion else None,
+            page=PAGE,
+        ),
     )
-
-
-def _judge(registry: Registry, challenger: RegisteredModel, champion: RegisteredModel | None) -> gate.Verdict:
-    judged = _evaluation(registry, challenger)
-    if judged is None:
-        reason = f"Version {challenger.version} has no evaluation under {gate.PROTOCOL}, so it cannot be judged."
-        return gate.Verdict(promote=champion is None, reasons=(reason,))
-    return gate.decide(judged, None if champion is None else _evaluation(registry, champion))
 
 
 def _evaluation(registry: Registry, model: RegisteredModel) -> Evaluation | None:

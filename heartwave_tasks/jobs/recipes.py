@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from heartwave_tasks.jobs.training_plan import RetrainError
 from heartwave_tasks.models.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.jobs.reviewed_beats import ReviewedBeats
+    from heartwave_tasks.jobs.training_plan import RetrainPlan
     from heartwave_tasks.models.architectures import Architecture, BeatModel, Params, Progress
+    from heartwave_tasks.settings import Settings
 
     Fit = Callable[[Beats, np.ndarray[tuple[int], np.dtype[np.str_]], Progress], BeatModel]
 
@@ -48,6 +50,18 @@ class Recipe:
     seed: int
     review_weight: int = 1
     params: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings, plan: RetrainPlan, architecture: str) -> Self:
+        """Return the recipe a plan asks for; architectures that do not balance classes are not told to."""
+        recipe = cls(architecture=architecture, seed=plan.seed, review_weight=settings.review_weight)
+        if plan.balancing is None or "balancing" not in recipe.implementation.default_params:
+            return recipe
+        return recipe.having({"balancing": plan.balancing})
+
+    def having(self, params: Mapping[str, Any]) -> Self:
+        """Return the recipe with some parameters changed."""
+        return replace(self, params={**self.params, **params})
 
     @property
     def implementation(self) -> Architecture:

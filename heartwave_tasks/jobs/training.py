@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,13 +22,17 @@ from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.models.confusion_pictures import confusion_picture
 from heartwave_tasks.models.evaluation_document import to_json
 from heartwave_tasks.models.report import ModelFacts, render, section
+from heartwave_tasks.models.search_space import Search
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.registry import ModelFiles, Registry, evaluation_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.jobs.recipes import Fit
     from heartwave_tasks.jobs.training_plan import RetrainPlan
+    from heartwave_tasks.jobs.tuning import Tuning
     from heartwave_tasks.models.assessment import Assessment
     from heartwave_tasks.models.protocols import Protocol
     from heartwave_tasks.settings import Settings
@@ -52,35 +56,35 @@ class TrainedModel:
     n_training_beats: int
 
 
-def train(
-    settings: Settings, plan: RetrainPlan, architecture_name: str, params: dict[str, Any] | None = None
-) -> TrainedModel:
+def train(settings: Settings, plan: RetrainPlan, tuning: Tuning) -> TrainedModel:
     """Evaluate an architecture under the plan's protocols, train it on everything, and log all of it to MLflow.
 
     Parameters
     ----------
-    params
-        Replaces some of the architecture's defaults.
+    tuning
+        The architecture, and its parameters under every protocol.
 
     Raises
     ------
     RetrainError, TrainingError
         If the architecture is unknown, or the beats do not allow it.
     """
-    recipe = Recipe(
-        architecture=architecture_name,
-        seed=plan.seed,
-        review_weight=settings.review_weight,
-        params=params or {},
-    )
+    untuned = Recipe.of(settings, plan, tuning.architecture)
+    recipe = tuning.recipe(untuned)
     architecture = recipe.implementation
     beats, reviewed = training_plan.read(settings, plan)
-    fit = recipe.fit(reviewed)
+
+    def fits(protocol: str) -> Fit | list[Fit]:
+        recipes = tuning.recipes(protocol, untuned)
+        return [each.fit(reviewed) for each in recipes] if isinstance(recipes, list) else recipes.fit(reviewed)
+
     tags = {
         "heartwave.architecture": architecture.name,
         "heartwave.dag_run_id": plan.dag_run_id,
         "heartwave.training_digest": plan.digest,
         "heartwave.code_version": heartwave_tasks.__version__,
+        "heartwave.kind": "training",
+        **({"heartwave.tuning_run_id": tuning.run_id} if tuning.run_id else {}),
     }
     with Registry(settings).run(f"{architecture.name} · {plan.dag_run_id}", tags) as run:
         reviews = {"reviewed_beats": len(reviewed), "review_weight": settings.review_weight}
@@ -88,10 +92,10 @@ def train(
         run.log_file(RECIPE, recipe.to_json())
         _log_dataset(settings, run, plan, beats)
         begun = time.perf_counter()
-        model = fit(beats, protocols.patients(beats), logged("all recordings"))
+        model = recipe.fit(reviewed)(beats, protocols.patients(beats), logged("all recordings"))
         training_s = time.perf_counter() - begun
         logger.info("Trained %s on all %d rows in %.0f s.", architecture.name, len(beats), training_s)
-        assessments = _assess(plan, beats, fit)
+        assessments = _assess(plan, beats, fits)
         n_training_beats = int((beats.is_beat & (beats.reference >= 0)).sum())
         facts = ModelFacts(
             name=settings.model_name,
@@ -107,6 +111,7 @@ def train(
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             seed=plan.seed,
             parameters=recipe.all_params,
+            searches=tuple(Search(**search) for search in tuning.searches),
         )
         _log_assessments(run, beats, facts, assessments)
         files = ModelFiles(architecture=architecture.name, classes=model.classes, files=model.files())
@@ -121,13 +126,15 @@ def train(
         )
 
 
-def _assess(plan: RetrainPlan, beats: Beats, fit: Fit) -> list[tuple[Protocol, Assessment]]:
+def _assess(
+    plan: RetrainPlan, beats: Beats, fits: Callable[[str], Fit | list[Fit]]
+) -> list[tuple[Protocol, Assessment]]:
     """Run every protocol the lake allows; only the gate's own has to be possible."""
     assessments = []
     for name in plan.protocols:
         protocol = protocols.get(name)
         try:
-            assessment = assess(protocol, beats, fit, progress=logged(name))
+            assessment = assess(protocol, beats, fits(name), progress=logged(name))
         except protocols.ProtocolError as error:
             logger.warning("%s was left out: %s", name, error)
             continue

@@ -27,7 +27,19 @@ class RetrainError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainPlan:
-    """What one run trains on: fixed at its start, so that every task and every retry sees the same beats."""
+    """What one run trains on, and how: fixed at its start, so that every task and every retry sees the same.
+
+    Attributes
+    ----------
+    protocols, seed
+        Ways to test, and what all that is drawn is drawn by.
+    recordings, digest, reviews_at
+        The beats, and what people had said of them by then.
+    balancing
+        How rare classes are balanced; None for each architecture's own way.
+    tuning_trials, time_budget_minutes
+        Trials in each search for parameters, 0 for none, and minutes they may take in all.
+    """
 
     protocols: list[str]
     seed: int
@@ -35,6 +47,9 @@ class RetrainPlan:
     digest: str
     dag_run_id: str
     reviews_at: str
+    balancing: str | None = None
+    tuning_trials: int = 0
+    time_budget_minutes: int = 30
 
     @property
     def refs(self) -> list[lake.BeatsRef]:
@@ -43,9 +58,14 @@ class RetrainPlan:
 
 
 def plan(
-    settings: Settings, *, protocol_names: list[str], seed: int, sources: list[str], dag_run_id: str
+    settings: Settings, *, protocol_names: list[str], seed: int, sources: list[str], dag_run_id: str, **how: Any
 ) -> RetrainPlan:
     """Fix the beats and protocols of a retraining; `gate.PROTOCOL` is always among them.
+
+    Parameters
+    ----------
+    how
+        Of `RetrainPlan`: balancing and tuning.
 
     Raises
     ------
@@ -89,6 +109,7 @@ def plan(
         digest=reviewed.digest(lake.digest(refs)),
         dag_run_id=dag_run_id,
         reviews_at=moment.isoformat(),
+        **how,
     )
 
 

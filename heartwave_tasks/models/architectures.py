@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.beats import Beats
+    from heartwave_tasks.models.search_space import SearchSpace
 
 Param: TypeAlias = bool | int | float | str
 Params: TypeAlias = Mapping[str, Param]
@@ -43,6 +44,7 @@ class ArchitectureModule(Protocol):
     """What a module that implements an architecture offers."""
 
     DEFAULT_PARAMS: Params
+    SEARCH_SPACE: SearchSpace
 
     def train(
         self, beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, progress: Progress
@@ -69,6 +71,11 @@ class Architecture:
     def default_params(self) -> Params:
         """Every parameter `train` accepts, with its tuned default."""
         return self._implementation.DEFAULT_PARAMS
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """Which of `default_params` are tuned, and within which bounds."""
+        return self._implementation.SEARCH_SPACE
 
     def train(
         self,

@@ -13,7 +13,7 @@ from heartwave_tasks.models import protocols
 from heartwave_tasks.models.evaluation import Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,7 +58,7 @@ class Assessment:
 def assess(
     protocol: Protocol,
     beats: Beats,
-    train: Train,
+    train: Train | Sequence[Train],
     *,
     seed: int = protocols.RANDOM_SEED,
     progress: Progress | None = None,
@@ -72,7 +72,8 @@ def assess(
     train
         Given beats, the patient of every row, and a place to report progress to, trains a model: an
         `Architecture.train` with everything else settled. It is handed whole recordings in which the reference of
-        every row outside the training set is hidden; so is every reference when the model is asked.
+        every row outside the training set is hidden; so is every reference when the model is asked. One for all
+        splits, or one for each.
     seed
         Of the splits.
     progress
@@ -88,14 +89,16 @@ def assess(
     report = progress or (lambda _share, _sentence: None)
     labelled = protocols.relabel(beats, protocol.scheme)
     splits = protocol.splits(beats, seed=seed)
+    trains = [train] * len(splits) if callable(train) else train
     patient = protocols.patients(beats)
     answers = np.full((len(beats), len(CLASSES)), np.nan, dtype=np.float32)
     training_s = scoring_s = 0.0
-    for number, split in enumerate(splits):
+    for number, (split, train_split) in enumerate(zip(splits, trains, strict=True)):
         begun = time.perf_counter()
-        model = train(*_training_view(labelled, patient, split), _stage(report, number, len(splits), split.name))
+        view = training_view(labelled, patient, split)
+        model = train_split(*view, _stage(report, number, len(splits), split.name))
         trained = time.perf_counter()
-        answers[split.test] = _ask(model, labelled, split)
+        answers[split.test] = ask(model, labelled, split)
         training_s += trained - begun
         scoring_s += time.perf_counter() - trained
     report(1.0, f"{protocol.name}: {len(splits)} split(s) tested")
@@ -126,7 +129,7 @@ def assess(
     )
 
 
-def _training_view(beats: Beats, patient: NDArray[np.str_], split: Split) -> tuple[Beats, NDArray[np.str_]]:
+def training_view(beats: Beats, patient: NDArray[np.str_], split: Split) -> tuple[Beats, NDArray[np.str_]]:
     """Whole recordings that hold training rows, with every other row's reference hidden."""
     visible = np.zeros(len(beats), dtype=np.bool_)
     visible[split.train] = True
@@ -134,7 +137,7 @@ def _training_view(beats: Beats, patient: NDArray[np.str_], split: Split) -> tup
     return protocols.hide_reference(beats.take(kept), visible[kept]), patient[kept]
 
 
-def _ask(model: BeatModel, beats: Beats, split: Split) -> NDArray[np.float32]:
+def ask(model: BeatModel, beats: Beats, split: Split) -> NDArray[np.float32]:
     """Probabilities of the test rows, from whole recordings without any reference."""
     kept = np.isin(beats.recording_id, np.unique(beats.recording_id[split.test]))
     asked = beats.take(kept)

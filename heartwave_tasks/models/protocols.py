@@ -229,7 +229,14 @@ def _split_inter_patient(beats: Beats, _seed: int) -> tuple[Split, ...]:
     return tuple(split for split in splits if len(split.test))
 
 
-def _split_folds(beats: Beats, seed: int) -> tuple[Split, ...]:
+def fold_patients(beats: Beats, seed: int, *, most_folds: int = FOLDS) -> tuple[Split, ...]:
+    """Test every annotated patient of a table once by the others, in folds that share out every class.
+
+    Raises
+    ------
+    ProtocolError
+        If there are fewer than three patients.
+    """
     rows = np.flatnonzero(_annotated(beats))
     names, index = np.unique(patients(beats)[rows], return_inverse=True)
     if len(names) < _FEWEST_FOLDED_PATIENTS:
@@ -240,7 +247,7 @@ def _split_folds(beats: Beats, seed: int) -> tuple[Split, ...]:
         raise ProtocolError(msg)
     beats_by_class = np.zeros((len(names), len(CLASSES)), dtype=np.int64)
     np.add.at(beats_by_class, (index, beats.reference[rows]), 1)
-    n_folds = min(FOLDS, len(names))
+    n_folds = min(most_folds, len(names))
     fold = _assign_folds(beats_by_class, n_folds, seed)[index]
     return tuple(
         Split(f"fold {number + 1} of {n_folds}", rows[fold != number], rows[fold == number])
@@ -336,7 +343,7 @@ PROTOCOLS: Final = {
             ),
             scheme="aami",
             leaves_out_paced=True,
-            split=_split_folds,
+            split=fold_patients,
         ),
     )
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.models.evaluation import Evaluation
     from heartwave_tasks.models.intervals import Interval
     from heartwave_tasks.models.protocols import Protocol
+    from heartwave_tasks.models.search_space import Search
     from heartwave_tasks.models.strips import Strip
 
 TEMPLATE: Final = "report.html.j2"
@@ -59,6 +60,8 @@ class ModelFacts:
         What reproduces it.
     n_reviewed_beats, review_weight
         Beats whose reference is a person's review, and how often each counts in training.
+    searches
+        What tuning came to, that of the registered model last; none where nothing was tuned.
     """
 
     name: str
@@ -74,6 +77,7 @@ class ModelFacts:
     parameters: Mapping[str, Param]
     n_reviewed_beats: int = 0
     review_weight: int = 1
+    searches: tuple[Search, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

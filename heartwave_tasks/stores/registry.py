@@ -207,11 +207,11 @@ class Run:
 
         self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in params.items()])
 
-    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log figures; undefined ones (NaN) are left out."""
         from mlflow.entities import Metric  # noqa: PLC0415
 
-        kept = [Metric(name, value, 0, 0) for name, value in metrics.items() if value == value]  # noqa: PLR0124
+        kept = [Metric(name, value, 0, step) for name, value in metrics.items() if value == value]  # noqa: PLR0124
         self._client.log_batch(self.run_id, metrics=kept)
 
     def log_file(self, path: str, content: bytes | str) -> None:

@@ -14,11 +14,14 @@ CASES ?= 20000
 SEED ?= 1
 # Of `make sql-scale`: how many label rows.
 ROWS ?= 2000000
+# Of `make report`: architectures and seeds, space between them; empty for all of them and for three.
+ARCHITECTURES ?=
+SEEDS ?=
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test screenshots fuzz sql-scale lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz sql-scale report lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -38,6 +41,10 @@ fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=
 
 sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB, 15 min)
 	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS)
+
+report: install  ## The figures of docs/method.md, into build/: MITDB=path ARCHITECTURES=relative SEEDS='0 1 2'
+	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/python -m heartwave_tasks.cli.method_report \
+		$(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(SEEDS),--seeds $(SEEDS))
 
 lint: dev  ## ruff, mypy, import contracts
 	@failed=0; \

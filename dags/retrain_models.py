@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import CronTriggerTimetable, Metadata, Param, dag, get_current_context, task
 from heartwave_assets import CHAMPION
-from heartwave_notices import FAILED, PROMOTED, WAITS_FOR_APPROVAL
+from heartwave_notices import FAILED, WAITS_FOR_APPROVAL
 from heartwave_retrain_form import FORM
 from heartwave_retries import default_args
 
@@ -109,7 +109,7 @@ def ask_a_person(comparison: dict) -> str:  # noqa: ARG001 - it is asked about w
     return "approve" if get_current_context()["params"]["approval"] else "promote"
 
 
-@task(outlets=[CHAMPION], trigger_rule="none_failed_min_one_success", on_success_callback=PROMOTED)
+@task(outlets=[CHAMPION], trigger_rule="none_failed_min_one_success")
 def promote(comparison: dict):
     """Make the challenger champion, unless a person said no."""
     from airflow.sdk.exceptions import AirflowSkipException

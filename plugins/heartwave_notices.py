@@ -81,13 +81,6 @@ WAITS_FOR_APPROVAL = Notice(
 )
 """For an operator that asks a person."""
 
-PROMOTED = Notice(
-    title="There is a new champion",
-    sentence="Version {{ ti.xcom_pull(task_ids='compare')['version'] }} labels from now on. "
-    "{{ ti.xcom_pull(task_ids='compare')['reasons'] | join(' ') }}",
-    kind="success",
-)
-"""For `on_success_callback` of what promotes."""
 
 
 def _address(context: Context) -> str:

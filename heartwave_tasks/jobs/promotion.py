@@ -124,12 +124,12 @@ def rollback(settings: Settings, *, by: str, reason: str, leaving: int | None = 
         If there is none.
     """
     with PredictionStore(settings.require_database_url()) as store:
-        standing = _standing(store.promotions())
+        past = standing(store.promotions())
         versions = {model.model_version_id: model for model in store.model_versions()}
-        if len(standing) < 2:  # noqa: PLR2004 - the present champion and one before it
+        if len(past) < 2:  # noqa: PLR2004 - the present champion and one before it
             msg = "There is no earlier champion to go back to. `heartwave models` lists the versions."
             raise PromotionError(msg)
-        previous, present = (versions[place] for place in standing[-2:])
+        previous, present = (versions[place] for place in past[-2:])
         if leaving not in {None, present.version}:
             Registry(settings).set_alias(CHAMPION, present.version)
             told = f"Version {leaving} is champion no more; version {present.version} is."
@@ -139,16 +139,16 @@ def rollback(settings: Settings, *, by: str, reason: str, leaving: int | None = 
     return Promotion(version=previous.version, promoted=True, reasons=[told])
 
 
-def _standing(promotions: Sequence[ModelPromotion]) -> list[int]:
+def standing(promotions: Sequence[ModelPromotion]) -> list[int]:
     """Return the champions that nobody went back from, the present one last."""
-    standing: list[int] = []
+    past: list[int] = []
     for promotion in promotions:
         if promotion.is_rollback:
-            while standing and standing[-1] != promotion.model_version_id:
-                standing.pop()
-        if not standing or standing[-1] != promotion.model_version_id:
-            standing.append(promotion.model_version_id)
-    return standing
+            while past and past[-1] != promotion.model_version_id:
+                past.pop()
+        if not past or past[-1] != promotion.model_version_id:
+            past.append(promotion.model_version_id)
+    return past
 
 
 def _compare(registry: Registry, store: PredictionStore, challenger: RegisteredModel, dag_run_id: str) -> Comparison:

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,58 +17,18 @@ import numpy as np
 from heartwave_tasks.ecg import mitbih
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.models import intervals, metrics
+from heartwave_tasks.models.confidence import curves, least_confident
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from heartwave_tasks.models.confidence import LeastConfident, PrecisionRecall
     from heartwave_tasks.models.intervals import Interval
     from heartwave_tasks.models.metrics import Reliability
 
-LEAST_CONFIDENT_SHARES: Final = (0.01, 0.05, 0.10)
-"""Sizes of the review queues whose content is reported."""
-
-CURVE_POINTS: Final = 200
-"""Points kept of a precision-recall curve: more cannot be seen."""
-
 _PROBABILITY_TOLERANCE: Final = 1e-3
-
-
-@dataclass(frozen=True)
-class LeastConfident:
-    """What a person finds who reviews the least confident share of the beats.
-
-    Attributes
-    ----------
-    share, n_beats
-        How much is reviewed, as a fraction of all test beats and in beats.
-    n_wrong, n_wrong_overall
-        Wrong labels among those, and among all test beats.
-    confidence_below
-        Confidence of the most confident beat of the share.
-    """
-
-    share: float
-    n_beats: int
-    n_wrong: int
-    n_wrong_overall: int
-    confidence_below: float
-
-    @property
-    def share_of_errors(self) -> float:
-        """Fraction of all errors that lie in the share; NaN where there are none."""
-        return self.n_wrong / self.n_wrong_overall if self.n_wrong_overall else float("nan")
-
-
-@dataclass(frozen=True)
-class PrecisionRecall:
-    """One class against the rest at every threshold, thinned to `CURVE_POINTS`."""
-
-    class_index: int
-    sensitivity: tuple[float, ...]
-    positive_predictivity: tuple[float, ...]
-    average_precision: float
 
 
 @dataclass(frozen=True)
@@ -199,11 +158,24 @@ class Evaluation:
         """Mean gap between confidence and share of right labels."""
         return self.reliability.expected_calibration_error
 
-    @cached_property
+    @property
     def nsv_mean_f1_interval(self) -> Interval:
         """95 % interval over patients of the mean F1 of N, S and V."""
+        return self.intervals["nsv_mean_f1"]
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals over patients of the figures that are not of one class, by name."""
         resamples = intervals.resample(intervals.by_patient(self.confusions, self.patients))
-        return intervals.interval(metrics.mean_f1(resamples, metrics.RHYTHM_CLASSES))
+        return {
+            "accuracy": intervals.interval(metrics.accuracy(resamples)),
+            "macro_f1": intervals.interval(metrics.macro_f1(resamples)),
+            "weighted_f1": intervals.interval(metrics.weighted_f1(resamples)),
+            "nsv_mean_f1": intervals.interval(metrics.mean_f1(resamples, metrics.RHYTHM_CLASSES)),
+            "nsvf_mean_f1": intervals.interval(metrics.mean_f1(resamples, (*metrics.RHYTHM_CLASSES, metrics.F))),
+            "cohen_kappa": intervals.interval(metrics.cohen_kappa(resamples)),
+            "j_kappa": intervals.interval(metrics.j_kappa(resamples)),
+        }
 
     @cached_property
     def class_figures(self) -> tuple[ClassFigures, ...]:
@@ -349,8 +321,8 @@ def evaluate(
         confusions=metrics.confusion_matrices(index, reference, called, len(recordings)),
         reliability=metrics.reliability(confidence, right),
         brier=metrics.brier_score(reference, probabilities),
-        least_confident=_least_confident(confidence, right),
-        curves=_curves(reference, probabilities),
+        least_confident=least_confident(confidence, right),
+        curves=curves(reference, probabilities),
     )
 
 
@@ -387,30 +359,3 @@ def _row_digests(
     rows = np.column_stack([r_peak_sample, reference]).astype("<i8")[order]
     edges = np.searchsorted(index[order], np.arange(n_recordings + 1))
     return tuple(hashlib.sha256(rows[first:last].tobytes()).hexdigest() for first, last in pairwise(edges))
-
-
-def _least_confident(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[LeastConfident, ...]:
-    order = np.argsort(confidence, kind="stable")
-    wrong = np.cumsum(~right[order])
-    counts = [(share, ceil(share * len(order))) for share in LEAST_CONFIDENT_SHARES]
-    return tuple(
-        LeastConfident(share, n, int(wrong[n - 1]), int(wrong[-1]), float(confidence[order[n - 1]]))
-        for share, n in counts
-    )
-
-
-def _curves(reference: NDArray[np.integer], probabilities: NDArray[np.floating]) -> tuple[PrecisionRecall, ...]:
-    return tuple(_curve(index, reference == index, probabilities[:, index]) for index in np.unique(reference).tolist())
-
-
-def _curve(index: int, positive: NDArray[np.bool_], score: NDArray[np.floating]) -> PrecisionRecall:
-    recall, precision, average = metrics.precision_recall(positive, score)
-    # Evenly along sensitivity, where the eye looks, and always the ends.
-    wanted = np.searchsorted(recall, np.linspace(recall[0], 1.0, CURVE_POINTS))
-    kept = np.unique(np.concatenate([[0], np.minimum(wanted, len(recall) - 1)]))
-    return PrecisionRecall(
-        index,
-        tuple(np.round(recall[kept], 5).tolist()),
-        tuple(np.round(precision[kept], 5).tolist()),
-        average,
-    )

@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from heartwave_tasks.ecg.labels import CLASSES
-from heartwave_tasks.models.evaluation import Evaluation, LeastConfident, PrecisionRecall
+from heartwave_tasks.models.confidence import LeastConfident, PrecisionRecall
+from heartwave_tasks.models.evaluation import Evaluation
 from heartwave_tasks.models.metrics import CALIBRATION_BINS, Reliability
 
 FORMAT: Final = "heartwave-evaluation-1"

@@ -82,7 +82,6 @@ WAITS_FOR_APPROVAL = Notice(
 """For an operator that asks a person."""
 
 
-
 def _address(context: Context) -> str:
     """Return where the run is shown."""
     from airflow.sdk.configuration import conf

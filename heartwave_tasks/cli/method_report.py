@@ -28,8 +28,9 @@ from heartwave_tasks.models import literature, metrics, protocols
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.settings import Settings
+from heartwave_tasks.stores.arrivals import Arrival
 from heartwave_tasks.stores.record_files import open_records
-from heartwave_tasks.stores.wfdb_records import read_record
+from heartwave_tasks.stores.record_formats import read_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +126,7 @@ def read(mitdb: Path | None, settings: Settings) -> Beats:
         raise CommandError("Say where the MIT-BIH Arrhythmia Database is: make report MITDB=path, or HEARTWAVE_MITDB.")
     with open_records(mitdb, settings.max_object_bytes) as found:
         cut = [
-            segment(read_record(record.header.parent, f"{SOURCE}/{record.name}", settings))
+            segment(read_recording(Arrival.of(record.main.parent, f"{SOURCE}/{record.name}"), settings))
             for record in sorted(found.records, key=lambda record: record.name)
         ]
     _tell(f"{len(cut)} recordings, {sum(map(len, cut))} windows.")

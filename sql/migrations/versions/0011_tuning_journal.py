@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from heartwave_tasks.stores.database import run_sql_file
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:

@@ -10,8 +10,8 @@ from heartwave_tasks.page.database import Data
 
 router = APIRouter(prefix="/data", tags=["tonight"])
 
-NIGHTS: Final = 70
-"""Nights in the calendar: ten weeks."""
+NIGHTS: Final = 112
+"""Nights in the calendar: sixteen weeks."""
 
 
 @router.get("/tonight")
@@ -50,6 +50,20 @@ def tell_tonight(data: Data) -> dict[str, Any]:
                 count(*) OVER () AS n_found
             FROM current_quarantine ORDER BY last_seen_at DESC LIMIT 20
             """
+        ),
+        "held": data.rows(
+            """
+            SELECT held_id, recording_id, model_version, n_labels, reasons, held_at, count(*) OVER () AS n_found
+            FROM current_held WHERE is_current_revision ORDER BY held_at DESC LIMIT 20
+            """
+        ),
+        "drift": data.columns(
+            """
+            SELECT d.night, d.class, d.n_beats, d.share, d.change
+            FROM class_drift AS d JOIN champion USING (model_name, model_version)
+            WHERE d.night > current_date - :nights ORDER BY d.night, d.class
+            """,
+            nights=NIGHTS,
         ),
         "champion": data.row("SELECT * FROM champion"),
         "figures": data.rows(

@@ -15,7 +15,7 @@ export function showComparison(found, versions, champion, parameters) {
     return select;
   };
   compare();
-  return h("section", { class: "card compare" }, h("h2", {}, "Side by side ", h("span", { class: "at" }, pick("left"), " ", pick("right"))), body);
+  return h("section", { class: "card compare" }, h("h2", {}, versions.length > 1 ? ["Side by side ", h("span", { class: "at" }, pick("left"), " ", pick("right"))] : "Confusion matrix"), body);
 
   function compare() {
     const sides = versions.length > 1 ? [chosen.left, chosen.right] : [chosen.left];

@@ -41,8 +41,15 @@ export function drawGlance(canvas, view, overview, duration) {
   context.textAlign = "left";
   context.fillText("bpm", 6, 9);
   context.textAlign = "right";
-  for (const bpm of [60, 120]) context.fillText(String(bpm), width - 5, y(bpm));
-  context.fillText(clock(duration), width - 5, 69);
+  for (const [text, at] of [["60", y(60)], ["120", y(120)], [clock(duration), 67]]) {
+    const room = context.measureText(text).width;
+    context.globalAlpha = 0.85;
+    context.fillStyle = colour.surface;
+    context.fillRect(width - room - 8, at - 6, room + 6, 12);
+    context.globalAlpha = 1;
+    context.fillStyle = colour["ink-2"];
+    context.fillText(text, width - 5, at);
+  }
   const left = x(view.start), right = Math.max(left + 3, x(view.start + view.span));
   context.fillStyle = colour.shade;
   context.fillRect(left, 0, right - left, HEIGHT);

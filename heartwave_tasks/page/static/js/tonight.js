@@ -1,12 +1,14 @@
 // Tonight: how things stand, at a glance, for whoever comes in the morning.
 
 import { CLASS_NAMES, classMark, count, duration, fill, h, moment, percent, trainedOn } from "./dom.js";
+import { calendar } from "./calendar.js";
+import { drift } from "./drift.js";
 import { get } from "./server.js";
 
 export async function showTonight(place) {
   const found = await get("tonight");
   const { counts, labelled, champion, quarantine } = found;
-  const held = quarantine[0]?.n_found ?? 0;
+  const quarantined = quarantine[0]?.n_found ?? 0, held = found.held[0]?.n_found ?? 0;
   fill(place,
     h("div", { class: "head" }, h("div", {}, h("h1", {}, headline(found)), h("p", { class: "sub" }, `${count(counts.n_recordings)} recordings, ${duration(counts.duration_s)} of ECG, ${count(counts.n_beats)} heartbeats`)),
       h("div", { class: "actions" }, h("a", { class: "button", href: "#/recordings?order=newest" }, "Newest recordings"), h("a", { class: "button", href: "#/review" }, "Review beats"))),
@@ -14,13 +16,14 @@ export async function showTonight(place) {
       figure("Arrived", counts.n_arrived, "recordings in 24 hours", "#/recordings?order=newest"),
       figure("Labelled", labelled.n_labels, `beats of ${count(labelled.n_recordings)} recordings in 24 hours`),
       figure("Waiting", counts.n_waiting, "recordings for the next night", counts.n_waiting ? "#/recordings?only=unlabelled" : null, counts.n_waiting ? "warn" : null),
-      figure("Quarantined", held, held ? "recordings need a hand" : "nothing needs a hand", null, held ? "bad" : null)),
+      figure("Quarantined", quarantined, quarantined ? "recordings need a hand" : "nothing needs a hand", null, quarantined ? "bad" : null),
+      held ? figure("Held back", held, "recordings with implausible labels", "#/recordings?only=held", "warn") : null),
     h("div", { class: "columns" }, h("div", {},
       h("section", { class: "card" }, h("h2", {}, "Nights"), calendar(found.nights)),
       h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("tbody", {}, found.heaviest.map((row) =>
         h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
           h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, "No recording has more than 10 %."))),
-      h("div", {}, championCard(champion, found),
+      h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift),
       h("section", { class: "card" }, h("h2", {}, "Quarantine"), quarantine.length ? h("ul", { class: "held" }, quarantine.slice(0, 8).map((row) =>
         h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip bad" }, row.code), h("span", { class: "muted at" }, moment(row.first_seen_at))), h("p", {}, row.reason), h("p", { class: "remedy" }, row.remedy)))) : h("p", { class: "muted" }, "Every recording that arrived could be read.")))));
 }
@@ -43,33 +46,6 @@ function track(value) {
   return h("span", { class: "track" }, bar);
 }
 
-/** Ten weeks of nights, a column a week, darker where more beats were labelled. */
-function calendar(nights) {
-  const by = new Map(nights.map((night) => [night.night, night]));
-  const most = Math.max(1, ...nights.map((night) => night.n_labels));
-  const today = new Date();
-  const monday = new Date(Date.UTC(today.getUTCFullYear(), today.getUTCMonth(), today.getUTCDate() - ((today.getUTCDay() + 6) % 7) - 63));
-  const weeks = [];
-  for (let week = 0; week < 10; week++) {
-    const days = [];
-    for (let day = 0; day < 7; day++) {
-      const date = new Date(monday.getTime() + (week * 7 + day) * 86_400_000);
-      const name = date.toISOString().slice(0, 10);
-      const night = by.get(name);
-      const square = h("span", { class: date > today ? "day future" : "day", title: night ? `${name}: ${count(night.n_labels)} beats of ${night.n_recordings} recordings` : name });
-      if (night) {
-        square.classList.add("some");
-        square.style.setProperty("--share", `${25 + 75 * Math.sqrt(night.n_labels / most)}%`);
-      }
-      days.push(square);
-    }
-    weeks.push(h("span", { class: "week" }, days));
-  }
-  const last = nights.at(-1);
-  return h("div", {}, h("div", { class: "calendar", role: "img", "aria-label": `Nights of the last ten weeks with labels: ${nights.length}` }, weeks),
-    h("p", { class: "muted small" }, last ? `Last night with labels: ${last.night}, ${count(last.n_labels)} beats of ${count(last.n_recordings)} recordings` : "No night yet"));
-}
-
 function championCard(champion, found) {
   if (!champion) return h("section", { class: "card" }, h("h2", {}, "Champion"), h("p", { class: "muted" }, "There is none yet. Trigger retrain_models in Airflow."));
   const share = (value) => value === null ? "–" : (100 * value).toFixed(1);
@@ -81,6 +57,12 @@ function championCard(champion, found) {
         h("td", { class: "num" }, share(row.sensitivity), interval(row.sensitivity_low, row.sensitivity_high)),
         h("td", { class: "num" }, share(row.positive_predictivity), interval(row.positive_predictivity_low, row.positive_predictivity_high)),
         h("td", { class: "num" }, count(row.n_beats)))))));
+}
+
+function heldCard(held) {
+  return h("section", { class: "card" }, h("h2", {}, "Held back"), h("ul", { class: "held" }, held.slice(0, 6).map((row) =>
+    h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip warn" }, `number ${row.held_id}`), h("span", { class: "muted at" }, moment(row.held_at))),
+      h("p", {}, row.reasons.join(" ")), h("p", { class: "remedy" }, `Not published. Look at it; heartwave held release ${row.held_id} publishes its labels.`)))));
 }
 
 function interval(low, high) {

@@ -39,7 +39,9 @@ def ingest_recordings() -> None:
         return [asdict(shard) for shard in ingest.plan(get_settings())]
 
     @task(
-        map_index_template="{{ shard_title }}",
+        # Known before the task begins; when it has ended, its title says what came of it.
+        map_index_template="{{ shard_title or 'shard %s of %s' | format(ti.task.op_kwargs.shard.number, "
+        "ti.task.op_kwargs.shard.of) }}",
         doc_md="Cut a shard's recordings into beats; bad ones go to quarantine.",
     )
     def segment(shard: dict) -> dict:
@@ -48,7 +50,6 @@ def ingest_recordings() -> None:
 
         chosen = ingest.IngestShard(**shard)
         context = get_current_context()
-        context["shard_title"] = chosen.title
         counts = ingest.segment_shard(get_settings(), chosen)
         context["shard_title"] = f"{chosen.title} · {counts.sentence}"
         return asdict(counts)

@@ -43,7 +43,9 @@ def score_recordings() -> None:
         return [asdict(shard) for shard in score.plan(get_settings(), night)]
 
     @task(
-        map_index_template="{{ shard_title }}",
+        # Known before the task begins; when it has ended, its title says what came of it.
+        map_index_template="{{ shard_title or 'shard %s of %s · %s beats' | format(ti.task.op_kwargs.shard.number, "
+        "ti.task.op_kwargs.shard.of, ti.task.op_kwargs.shard.n_beats) }}",
         doc_md="Label a shard's beats and commit them recording by recording.",
     )
     def label(shard: dict) -> dict:
@@ -52,7 +54,6 @@ def score_recordings() -> None:
 
         context = get_current_context()
         chosen = score.ScoreShard(**shard)
-        context["shard_title"] = chosen.title
         counts = score.score_shard(get_settings(), chosen, context["dag_run"].run_id)
         context["shard_title"] = f"{chosen.title} · {counts.sentence}"
         return asdict(counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from heartwave_tasks.jobs import promotion
+from tests.system.browsing import CHROMIUM, MISSING, chromium, sign_in
 from tests.system.conftest import SOURCE
 
 if TYPE_CHECKING:
@@ -26,12 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
 VIEWS = ("tonight", "recordings", "strip", "review", "models")
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
-PATIENCE_MS = 15_000.0
-"""A view may take on a busy machine."""
 
 _SERIOUS = ("serious", "critical")
 
@@ -40,25 +38,15 @@ _SERIOUS = ("serious", "critical")
 def browser() -> Iterator[Browser]:
     """A Chromium of this machine."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: install Debian's chromium to test the page")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        pytest.skip(MISSING)
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def signed_in(browser: Browser, system: System, labelled: set[str]) -> Iterator[BrowserContext]:
-    """A browser in which the operator has signed in to Airflow by hand."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.goto(system.stack.airflow_url)
-    page.fill("input[name=username]", "admin")
-    assert system.settings.airflow_password is not None
-    page.fill("input[name=password]", system.settings.airflow_password.get_secret_value())
-    page.keyboard.press("Enter")
-    page.get_by_text("HeartWave", exact=True).first.wait_for(timeout=60_000)
-    page.close()
+    """A browser in which the administrator has signed in to Airflow by hand."""
+    context = sign_in(browser, system)
     yield context
     context.close()
 
@@ -67,7 +55,6 @@ def signed_in(browser: Browser, system: System, labelled: set[str]) -> Iterator[
 def page(signed_in: BrowserContext, system: System) -> Iterator[Page]:
     """A tab of that browser; fails the test if the page complains on the console."""
     tab = signed_in.new_page()
-    tab.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
@@ -171,6 +158,35 @@ def test_next_retraining_uses_reviews(system: System, labelled: set[str]) -> Non
     assert re.search(rf"Reviewed by people</dt><dd>{reviews} beats, each counting 5 times", report)
 
 
+def test_rollback_from_the_page(page: Page, system: System) -> None:
+    """Whoever may, goes back to the champion before with a reason; Airflow does it in their name, and it is kept."""
+    versions = [row[0] for row in system.ask("SELECT DISTINCT model_version FROM model_leaderboard ORDER BY 1")]
+    champion = system.ask("SELECT model_version FROM champion")[0][0]
+    if len(system.ask("SELECT DISTINCT model_version FROM model_promotions")) == 1:
+        other = next(version for version in versions if version != champion)
+        promotion.promote_version(system.settings, other, by="a test", reason="Somebody has to.")
+        champion = other
+    page.goto(url(system, "models"))
+    page.get_by_role("button", name="Roll back…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(dialog).to_contain_text("Say why")
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+
+    page.keyboard.type("It calls noise ventricular.")
+    dialog.get_by_role("button", name="Roll back").click()
+
+    expect(page.get_by_role("status").last).to_contain_text("Rolled back.", timeout=120_000)
+    kept = system.ask(
+        "SELECT model_version, promoted_by, reason, is_rollback FROM model_promotions ORDER BY promotion_id"
+    )
+    version, by, reason, is_rollback = kept[-1]
+    assert version != champion
+    assert (by, is_rollback) == ("admin", True)
+    assert "noise" in reason
+    expect(page.locator(".promotions li").first).to_contain_text(f"Version {version}")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_views_are_accessible_and_look_right(
     signed_in: BrowserContext, system: System, theme: str, tmp_path: Path
@@ -210,6 +226,10 @@ def test_strangers_and_viewers_are_refused(system: System, labelled: set[str]) -
         body = {"recording_id": f"{SOURCE}/x", "r_peak_sample": 1, "class": "V"}
         assert viewer.get("/heartwave/data/recordings").json()["n_found"] >= len(labelled)
         assert viewer.post("/heartwave/data/reviews", json=body).status_code == 403
+        assert not viewer.get("/heartwave/data/me").json()["may_promote"]
+        for dag, conf in (("promote_model", {"version": None, "reason": "mine"}), ("retrain_models", {})):
+            asked = {"logical_date": None, "conf": conf}
+            assert viewer.post(f"/api/v2/dags/{dag}/dagRuns", json=asked).status_code == 403
     with httpx.Client(base_url=system.stack.airflow_url, trust_env=False) as stranger:
         for path, methods in described.items():
             for method in methods:
@@ -239,6 +259,39 @@ def test_api_classifies_as_the_night_did(system: System, labelled: set[str]) -> 
         report = client.get(f"/heartwave/data/models/{answer['version']}/report")
         assert report.status_code == 200
         assert "sandbox" in report.headers["content-security-policy"]
+
+
+def test_api_is_quick(system: System, labelled: set[str]) -> None:
+    """Once warm, one beat is answered in less than 20 ms and 200 beats in less than 60 ms, in the middle of many."""
+    with person(system, "operator") as client:
+        n_context = len(client.get("/heartwave/api/model").json()["context_features"])
+        for n_beats, most_s in ((1, 0.020), (200, 0.060)):
+            body = {"beats": [[0.0] * 187] * n_beats, "context": [[None] * n_context] * n_beats}
+            seconds = []
+            for _ in range(40):
+                answer = client.post("/heartwave/api/classify", json=body)
+                assert answer.status_code == 200, answer.text
+                seconds.append(answer.elapsed.total_seconds())
+            assert statistics.median(seconds) < most_s
+
+
+def test_links_lead_from_tasks_to_what_they_made(system: System, labelled: set[str]) -> None:
+    """The task that registered the champion links to its run and version in MLflow, its report, and the page."""
+    with person(system, "viewer") as client:
+        runs = client.get("/api/v2/dags/retrain_models/dagRuns", params={"state": "success", "order_by": "run_after"})
+        run_id = runs.json()["dag_runs"][0]["dag_run_id"]
+        task = f"/api/v2/dags/retrain_models/dagRuns/{run_id}/taskInstances/register"
+        links = client.get(f"{task}/links", params={"map_index": 0}).json()["extra_links"]
+        shown = {name: address for name, address in links.items() if address}
+        assert set(shown) == {"HeartWave", "MLflow run", "Model version", "Report"}
+        assert client.get(shown["Report"]).status_code == 200
+        assert httpx.get(shown["Model version"].split("#")[0], trust_env=False).status_code == 200
+        titles = client.get("/api/v2/dags/score_recordings/dagRuns/~/taskInstances", params={"limit": 100}).json()
+    assert any(
+        re.fullmatch(r"shard \d+ of \d+ · [\d ]+ beats · heartwave \d+ · .* labels of \d+ recordings", title)
+        for one in titles["task_instances"]
+        if (title := one["rendered_map_index"])
+    )
 
 
 def test_nothing_makes_the_api_stumble(system: System, labelled: set[str]) -> None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, status
+from fastapi import APIRouter, Depends, FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
 import heartwave_tasks
-from heartwave_tasks.page import api, models, recordings, reviews, strips, tonight
+from heartwave_tasks.page import api, charts, models, recordings, reviews, static_files, strips, tonight
 from heartwave_tasks.page.champion import ChampionKeeper
 from heartwave_tasks.page.database import Database
 from heartwave_tasks.page.guards import Guards, RateLimit
 from heartwave_tasks.page.metrics import Measured, Metrics
-from heartwave_tasks.page.people import Person, SignedIn
+from heartwave_tasks.page.people import Person
 from heartwave_tasks.stores.objects import s3_client
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STATIC: Final = Path(__file__).with_name("static")
-_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 _REQUESTS_PER_SECOND: Final = 50.0  # a hand on the scroll wheel asks for about twenty frames a second
 _BURST: Final = 300
 _ERRORS_TOLD: Final = 10
@@ -69,44 +65,11 @@ def create_app(settings: Settings, identify: Identify) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _explain)
     inside = APIRouter(dependencies=[Depends(admit)])
     inside.include_router(recordings.router)
-    for part in (tonight, strips, reviews, models, api):
+    for part in (tonight, strips, reviews, models, charts, api):
         inside.include_router(part.router)
-    inside.include_router(_files())
+    inside.include_router(static_files.router)
     app.include_router(inside)
     return app
-
-
-def _files() -> APIRouter:
-    """Route the page itself and the files it is made of."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/")
-    def page() -> FileResponse:
-        return _file("index.html")
-
-    @router.get("/static/{path:path}")
-    def file(path: str) -> FileResponse:
-        return _file(path)
-
-    @router.get("/data/me")
-    def me(person: SignedIn) -> dict[str, Any]:
-        """Say who is signed in."""
-        return {**asdict(person), "version": heartwave_tasks.__version__}
-
-    @router.get("/openapi.json")
-    def description(request: Request) -> dict[str, Any]:
-        schema: dict[str, Any] = request.app.openapi()
-        return {**schema, "servers": [{"url": request.scope.get("root_path", "")}]}
-
-    return router
-
-
-def _file(path: str) -> FileResponse:
-    found = (STATIC / path).resolve()
-    if not found.is_relative_to(STATIC) or not found.is_file() or found.suffix not in _TYPES:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file.")
-    # Asked for again each time, answered 304 by its ETag: a new version is there at once.
-    return FileResponse(found, media_type=_TYPES[found.suffix], headers={"Cache-Control": "no-cache"})
 
 
 async def _explain(_request: Request, error: Exception) -> JSONResponse:

@@ -21,6 +21,7 @@ from heartwave_tasks.ecg import signals
 from heartwave_tasks.ecg.beats import segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.recordings import SignalsInMemory
+from heartwave_tasks.jobs.evaluation_rows import to_rows
 from heartwave_tasks.local.ports import choose
 from heartwave_tasks.page.application import create_app
 from heartwave_tasks.page.guards import MAX_BODY_BYTES, RateLimit
@@ -33,6 +34,7 @@ from heartwave_tasks.stores.strips import strip_key, to_strip
 from heartwave_tasks.synthetic import write_recordings
 from tests.integration.planting import Planter, labels_of, rows, sha256
 from tests.integration.s3_server import run_s3_server
+from tests.unit.evaluations import evaluation_of
 from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
@@ -300,6 +302,21 @@ def test_whole_recording_at_a_glance(page: Page) -> None:
 
     assert sum(found["n"]) == len(page.beats)
     assert sum(found["v"]) == int((page.beats.reference == 2).sum())
+
+
+def test_charts_are_drawn_in_the_pages_colours(page: Page) -> None:
+    """Charts are SVG in the colours of the theme that asks, and run no script; of nothing there is none."""
+    evaluation = evaluation_of({"ward/a": [[90, 1], [2, 7]], "ward/b": [[80, 0], [0, 9]]})
+    page.plant.store.save_evaluation(to_rows(page.plant.model(1), evaluation))
+    for theme, colour in (("light", "#4a5766"), ("dark", "#b3bfcb")):
+        for path in ("/data/charts/classes", f"/data/charts/hours?id={RECORDING}"):
+            answer = page.client.get(path, params={"theme": theme} | dict(httpx.URL(path).params), headers=SIGNED_IN)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == "image/svg+xml"
+            assert "sandbox" in answer.headers["content-security-policy"]
+            assert colour in answer.text
+            assert ("version 1" in answer.text) == ("classes" in path)
+    assert page.client.get("/data/charts/hours", params={"id": "ward/none"}, headers=SIGNED_IN).status_code == 404
 
 
 def test_answers_are_sealed(page: Page) -> None:

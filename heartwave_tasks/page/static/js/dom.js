@@ -46,6 +46,15 @@ export function trainedOn(row) {
   return row.in_training_set ? h("span", { class: "chip", title: "The model was trained on this recording: agreement with its reference is no test" }, "trained on") : null;
 }
 
+/** A chart that the server draws in the colours of the theme, anew when the theme changes. */
+export function chart(address, told) {
+  const picture = h("img", { class: "chart", alt: told });
+  const draw = () => { picture.src = `data/charts/${address}${address.includes("?") ? "&" : "?"}theme=${document.documentElement.classList.contains("dark") ? "dark" : "light"}`; };
+  addEventListener("themechange", function again() { if (picture.isConnected) draw(); else removeEventListener("themechange", again); });
+  draw();
+  return picture;
+}
+
 export function legend() {
   return h("div", { class: "legend" }, CLASSES.map((name) => h("span", {}, h("i", { class: `bar-${name}` }), `${name} ${CLASS_NAMES[name]}`)));
 }

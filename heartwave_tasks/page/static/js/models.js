@@ -1,7 +1,7 @@
 // Models: every version under every protocol, two of them side by side, who labelled when, and who may change that.
 
 import { showComparison } from "./comparison.js";
-import { count, fill, h, moment } from "./dom.js";
+import { chart, count, fill, h, moment } from "./dom.js";
 import { history, promotion } from "./promotion.js";
 import { airflow, get } from "./server.js";
 
@@ -30,6 +30,7 @@ export async function showModels(place, parameters, person) {
         person.may_promote && earlier ? h("button", { type: "button", onclick: () => promotion(null, champion, again) }, "Roll back…") : null,
         h("a", { class: "button", href: airflow("dags/retrain_models").href, target: "_top" }, "Retrain in Airflow"))),
     protocols.map((name) => leaderboard(name, found, champion, person, again)),
+    protocols.includes("patient_folds") ? h("section", { class: "card" }, h("h2", {}, "By class, on patients never seen", h("span", { class: "at" }, "with 95 % intervals by patient")), chart("classes", "F1 of N, S, V and F for the newest versions, with intervals; the tables above hold the figures")) : null,
     showComparison(found, versions, champion, parameters),
     history(found.promotions));
 }

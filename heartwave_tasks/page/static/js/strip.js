@@ -2,7 +2,7 @@
 
 import { drawBeat } from "./beat.js";
 import { listEpisodes } from "./episodes.js";
-import { CLASS_NAMES, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
+import { CLASS_NAMES, chart, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
 import { drawGlance } from "./glance.js";
 import { MM_PER_SECOND, PIXELS_PER_MM, drawPaper, paperHeight } from "./paper.js";
 import { get, post } from "./server.js";
@@ -51,6 +51,7 @@ export async function showStrip(place, parameters, person) {
   const episodes = h("div", {});
   fill(side, beside, episodes);
   drawBeat(beside, null);
+  if (length > 2 * 3600 && recording.n_normal !== null) place.append(h("section", { class: "card hours" }, h("h2", {}, "Hour by hour"), chart(`hours?id=${encodeURIComponent(id)}`, "Share of V and S beats and heart rate in each hour")));
   get("episodes", { id }).then((found) => fill(episodes, listEpisodes(found.episodes, (episode) => { view.span = Math.max(natural(), 1.5 * episode.length_s); select(episode.first_sample, { centre: true }); })), () => {});
 
   const natural = () => paper.clientWidth / (PIXELS_PER_MM * MM_PER_SECOND);

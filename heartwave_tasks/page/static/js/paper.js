@@ -179,7 +179,7 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
 
 /** Mark couplets and runs of V, and pauses of three seconds and more. */
 function drawRuns(context, colour, beats, rate, x, width) {
-  const mark = (from, to, text, tint, y) => {
+  const mark = (from, to, text, tint, y, brief = "") => {
     const a = x(from), b = x(to);
     if (b < 0 || a > width) return;
     context.strokeStyle = tint;
@@ -188,8 +188,9 @@ function drawRuns(context, colour, beats, rate, x, width) {
     context.moveTo(a - 8, y + 5); context.lineTo(a - 8, y); context.lineTo(b + 8, y); context.lineTo(b + 8, y + 5);
     context.stroke();
     context.font = font(11, 650);
-    const room = context.measureText(text).width;
-    if (b - a + 16 < room) return;
+    let room = context.measureText(text).width;
+    if (b - a + 16 < room) { text = brief; room = context.measureText(text).width; }
+    if (!text || b - a + 16 < room) return;
     const middle = Math.min(Math.max((a + b) / 2, room / 2 + 4), width - room / 2 - 4);
     context.fillStyle = colour.paper;
     context.fillRect(middle - room / 2 - 4, y - 7, room + 8, 14);
@@ -207,7 +208,7 @@ function drawRuns(context, colour, beats, rate, x, width) {
     if (length >= 2) {
       const seconds = (samples[j] - samples[i]) / rate;
       const bpm = Math.round((60 * (length - 1)) / seconds);
-      mark(samples[i] / rate, samples[j] / rate, length === 2 ? "couplet" : `run of ${length} · ${bpm}/min`, colour.v, 11);
+      mark(samples[i] / rate, samples[j] / rate, length === 2 ? "couplet" : `run of ${length} · ${bpm}/min`, colour.v, 11, length === 2 ? "" : `run of ${length}`);
     }
     i = j + 1;
   }

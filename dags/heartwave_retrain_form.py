@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Param
 
-ARCHITECTURES = ["relative"]
+ARCHITECTURES = ["relative", "convxgb", "xgb_features", "cnn_mlp"]
 PROTOCOLS = ["random_beats", "inter_patient"]
 SOURCE = "^[A-Za-z0-9_/-]{1,128}$"
 
@@ -14,7 +14,8 @@ FORM = {
         type="array",
         title="Architectures",
         description="Models to train; the best of them challenges the champion. "
-        "relative: XGBoost on features relative to the recording, built for patients never seen.",
+        "relative: XGBoost on features relative to the recording, built for patients never seen. "
+        "convxgb, xgb_features, cnn_mlp: those of the original project, best where patients are known.",
         items={"type": "string", "enum": ARCHITECTURES},
         examples=ARCHITECTURES,
         minItems=1,

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 REPORT: Final = "report.html"
 _EXAMPLE_ROWS: Final = 3
-_PYFUNC_REQUIREMENTS: Final = ("numpy", "pandas", "pyarrow", "scipy", "xgboost", "wfdb")
+_PYFUNC_REQUIREMENTS: Final = ("numpy", "pandas", "pyarrow", "scipy", "xgboost", "onnxruntime", "wfdb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

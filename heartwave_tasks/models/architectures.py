@@ -148,6 +148,21 @@ ARCHITECTURES: Final = {
             description="XGBoost on features relative to the recording; built for patients never seen.",
             module="heartwave_tasks.models.relative",
         ),
+        Architecture(
+            name="convxgb",
+            description="A convolutional network's values of both leads, with timing, told by XGBoost.",
+            module="heartwave_tasks.models.convxgb",
+        ),
+        Architecture(
+            name="xgb_features",
+            description="XGBoost on samples of both leads, 36 engineered features and timing.",
+            module="heartwave_tasks.models.xgb_features",
+        ),
+        Architecture(
+            name="cnn_mlp",
+            description="A convolutional network on both leads joined with a dense one on features and timing.",
+            module="heartwave_tasks.models.cnn_mlp",
+        ),
     )
 }
 """Every architecture by name."""

@@ -10,7 +10,6 @@ Probabilities can be calibrated on patients left out.
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.ecg.pacing import PACING_FEATURES
 from heartwave_tasks.models.calibration import Calibration
+from heartwave_tasks.models.model_files import load_booster, read_card, write_card
 from heartwave_tasks.models.prevalence import adapt
 from heartwave_tasks.models.search_space import Real, Whole
 
@@ -119,10 +119,6 @@ _CARD_FILE: Final = "relative.json"
 _FORMAT: Final = 2
 
 
-class ModelFileError(ValueError):
-    """A model's files do not fit this version of HeartWave; the message says which and why."""
-
-
 @dataclass(frozen=True)
 class RelativeModel:
     """A trained model: a booster for each head, and the calibration of what they say together."""
@@ -151,7 +147,7 @@ class RelativeModel:
             "calibration": None if fitted is None else {"slope": fitted.slope, "offset": fitted.offset},
         }
         boosters = {f"{name}.ubj": bytes(head.save_raw("ubj")) for name, head in self.heads.items()}
-        return {**boosters, _CARD_FILE: json.dumps(card, indent=1, sort_keys=True).encode()}
+        return {**boosters, _CARD_FILE: write_card(card)}
 
 
 def load(files: Mapping[str, bytes]) -> RelativeModel:
@@ -162,19 +158,11 @@ def load(files: Mapping[str, bytes]) -> RelativeModel:
     ModelFileError
         If a file is missing, or the model was trained on other features than this version computes.
     """
-    missing = sorted({_CARD_FILE, *(f"{name}.ubj" for name in HEAD_FEATURES)} - set(files))
-    if missing:
-        msg = f"The model lacks {', '.join(missing)}; register it again."
-        raise ModelFileError(msg)
-    card = json.loads(files[_CARD_FILE])
     expected = {"format": _FORMAT, "features": {name: list(features) for name, features in HEAD_FEATURES.items()}}
-    for name, value in expected.items():
-        if card.get(name) != value:
-            msg = f"The model's {name} is not that of this version of HeartWave; retrain it."
-            raise ModelFileError(msg)
+    card = read_card(files, _CARD_FILE, (f"{name}.ubj" for name in HEAD_FEATURES), expected)
     fitted = card["calibration"]
     return RelativeModel(
-        heads={name: _load_booster(files[f"{name}.ubj"]) for name in HEAD_FEATURES},
+        heads={name: load_booster(files[f"{name}.ubj"]) for name in HEAD_FEATURES},
         calibration=fitted and Calibration(tuple(fitted["slope"]), tuple(fitted["offset"])),
         trained_share=float(card["trained_share"]),
     )
@@ -290,10 +278,3 @@ def _class_weights(classes: NDArray[np.int64], exponent: float) -> NDArray[np.fl
 
 def _columns(name: str, context: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(context[:, [CONTEXT_FEATURES.index(feature) for feature in HEAD_FEATURES[name]]])
-
-
-def _load_booster(content: bytes) -> xgb.Booster:
-    booster = xgb.Booster()
-    booster.load_model(bytearray(content))
-    booster.set_param({"nthread": 1})  # scoring is parallel over shards
-    return booster

@@ -14,10 +14,10 @@ from heartwave_tasks.ecg.beats import Beats, segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.models.architectures import ARCHITECTURES, TrainingError
 from heartwave_tasks.models.calibration import Calibration
+from heartwave_tasks.models.model_files import ModelFileError
 from heartwave_tasks.models.relative import (
     DEFAULT_PARAMS,
     HEAD_FEATURES,
-    ModelFileError,
     deal_patients,
     train_heads,
 )

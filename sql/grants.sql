@@ -54,7 +54,7 @@ BEGIN
     EXECUTE format('GRANT UPDATE (code, reason, remedy, last_seen_at, resolved_at, n_attempts, kept_prefix, resolution)
                         ON heartwave.quarantine TO %I', writer);
     EXECUTE format('GRANT INSERT, DELETE ON heartwave.model_evaluations, heartwave.model_evaluation_classes,
-                        heartwave.model_evaluation_recordings TO %I', writer);
+                        heartwave.model_evaluation_recordings, heartwave.model_evaluation_figures TO %I', writer);
     EXECUTE format('GRANT EXECUTE ON FUNCTION heartwave.ensure_label_partition(date), heartwave.finish_scoring(integer, integer)
                         TO %I', writer);
 

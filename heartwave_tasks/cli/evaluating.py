@@ -63,6 +63,7 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
         f"[bold]{model.model_name} version {model.version}[/] · {model.architecture} · percent; "
         "in brackets 95 % intervals over patients",
         highlight=False,
+        soft_wrap=True,
     )
     _print(
         console,

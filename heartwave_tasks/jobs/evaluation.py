@@ -19,6 +19,7 @@ from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.models.evaluation import evaluate as judge
 from heartwave_tasks.models.evaluation_document import from_json
+from heartwave_tasks.models.report import HEADLINE_ORDER
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
@@ -105,9 +106,11 @@ def evaluate(
 def _stored(settings: Settings, model: RegisteredModel, protocol: str | None) -> list[FoundEvaluation]:
     found = [from_json(content) for content in Registry(settings).evaluations(model.mlflow_run_id)]
     wanted = {protocol, f"{protocol}{protocols.PACED_SUFFIX}"}
-    order = {name: place for place, name in enumerate(protocols.PROTOCOLS)}
+    order = {name: place for place, name in enumerate(HEADLINE_ORDER)}
     kept = [each for each in found if protocol is None or each.protocol in wanted]
-    kept.sort(key=lambda each: (order.get(each.protocol, len(order)), each.protocol))
+    kept.sort(
+        key=lambda each: (order.get(each.protocol.removesuffix(protocols.PACED_SUFFIX), len(order)), each.protocol)
+    )
     return [FoundEvaluation(each, "stored") for each in kept]
 
 

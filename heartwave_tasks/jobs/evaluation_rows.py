@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from heartwave_tasks.stores.predictions import ClassEvaluation, EvaluationRows, RecordingEvaluation
+from heartwave_tasks.models.intervals import NO_INTERVAL
+from heartwave_tasks.stores.predictions import (
+    ClassEvaluation,
+    EvaluationRows,
+    FigureEvaluation,
+    RecordingEvaluation,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heartwave_tasks.models.evaluation import ClassFigures, Evaluation
 
 
@@ -36,7 +45,25 @@ def to_rows(model_version_id: int, evaluation: Evaluation) -> EvaluationRows:
             )
             for counts in evaluation.recording_counts
         ],
+        figures=list(_figures(evaluation)),
     )
+
+
+def _figures(evaluation: Evaluation) -> Iterator[FigureEvaluation]:
+    """Name every figure: those MLflow gets, S without the records that distort it, and what review queues hold."""
+    for name, value in evaluation.summary().items():
+        interval = evaluation.intervals.get(name, NO_INTERVAL)
+        yield FigureEvaluation(figure=name, value=value, low=interval.low, high=interval.high)
+    for subset in evaluation.supraventricular_subsets:
+        if subset.left_out and subset.n_beats:
+            without = f"S_without_{subset.left_out[0].rpartition('/')[2]}"
+            yield FigureEvaluation(figure=f"sensitivity_{without}", value=subset.sensitivity)
+            if not math.isnan(subset.positive_predictivity):
+                yield FigureEvaluation(figure=f"positive_predictivity_{without}", value=subset.positive_predictivity)
+    for queue in evaluation.least_confident:
+        if queue.n_wrong_overall:
+            name = f"share_of_errors_in_least_confident_{100 * queue.share:.0f}_percent"
+            yield FigureEvaluation(figure=name, value=queue.share_of_errors)
 
 
 def _class(figures: ClassFigures) -> ClassEvaluation:

@@ -38,14 +38,15 @@ class Assessment:
         int64 (m,) every tested row of the table of beats, rising.
     probabilities
         float32 (m, 5), by a model that did not learn from the row.
-    training_s, scoring_s
-        Seconds spent training and predicting, over all splits.
+    n_models, training_s, scoring_s
+        Models that were trained, and seconds spent training and predicting, over all splits.
     """
 
     evaluation: Evaluation
     paced: Evaluation | None
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    n_models: int
     training_s: float
     scoring_s: float
 
@@ -124,6 +125,7 @@ def assess(
         paced=None if counted.all() else figures(f"{protocol.name}{protocols.PACED_SUFFIX}", rows[~counted]),
         rows=rows,
         probabilities=answers[rows],
+        n_models=len(splits),
         training_s=training_s,
         scoring_s=scoring_s,
     )

@@ -36,6 +36,10 @@ class Interval:
     high: float
 
 
+NO_INTERVAL: Final = Interval(float("nan"), float("nan"))
+"""Where too few patients say anything."""
+
+
 def by_patient(confusions: NDArray[np.int64], patients: tuple[str, ...]) -> NDArray[np.int64]:
     """Add up the confusion matrices (r, k, k) of recordings of one patient; (p, k, k), patients sorted by name."""
     names, index = np.unique(np.array(patients), return_inverse=True)
@@ -60,7 +64,7 @@ def interval(figures: Figures) -> Interval:
     """Percentile interval of a figure's resamples (b,), leaving out those where it is undefined."""
     defined = figures[~np.isnan(figures)]
     if not defined.size:
-        return Interval(float("nan"), float("nan"))
+        return NO_INTERVAL
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
@@ -72,7 +76,6 @@ def class_intervals(confusions: NDArray[np.int64], metric: Callable[[Counts], Fi
     """
     resamples = metric(resample(confusions))
     patients_with_class = (confusions.sum(axis=-1) > 0).sum(axis=0)
-    nothing = Interval(float("nan"), float("nan"))
     return tuple(
-        interval(resamples[:, index]) if count > 1 else nothing for index, count in enumerate(patients_with_class)
+        interval(resamples[:, index]) if count > 1 else NO_INTERVAL for index, count in enumerate(patients_with_class)
     )

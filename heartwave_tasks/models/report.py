@@ -88,6 +88,9 @@ class Section:
     description: str
     paced: Evaluation | None = None
     strips: tuple[Strip, ...] = ()
+    n_models: int = 0
+    training_s: float = 0.0
+    scoring_s: float = 0.0
 
 
 def section(protocol: Protocol, beats: Beats, assessment: Assessment) -> Section:
@@ -100,6 +103,9 @@ def section(protocol: Protocol, beats: Beats, assessment: Assessment) -> Section
         description=protocol.description,
         paced=assessment.paced,
         strips=strips.worst(beats, rows, reference, assessment.probabilities[counted]),
+        n_models=assessment.n_models,
+        training_s=assessment.training_s,
+        scoring_s=assessment.scoring_s,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg2.extras import execute_values
 
@@ -12,6 +12,7 @@ from heartwave_tasks.stores.prediction_rows import (
     ClassEvaluation,
     ContradictionError,
     EvaluationRows,
+    FigureEvaluation,
     ModelVersionRow,
     RecordingEvaluation,
     RegisteredModel,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
     from heartwave_tasks.stores.transactions import Transactions
+
+_DETAILS: Final = ("classes", "recordings", "figures")
+"""Fields of an evaluation that are tables of their own, in the order they are read."""
 
 
 class ModelTables:
@@ -103,6 +107,7 @@ class ModelTables:
         columns = values(evaluation)
         classes = [values(row) for row in columns.pop("classes")]
         recordings = [values(row) for row in columns.pop("recordings")]
+        figures = [values(row) for row in columns.pop("figures")]
         columns["confusion"] = json.dumps(columns["confusion"])
         key = {name: columns[name] for name in ("model_version_id", "protocol")}
 
@@ -119,6 +124,7 @@ class ModelTables:
                 ("model_evaluations", [columns]),
                 ("model_evaluation_classes", classes),
                 ("model_evaluation_recordings", recordings),
+                ("model_evaluation_figures", figures),
             ):
                 insert(cursor, table, [{**key, **row} for row in rows])
 
@@ -132,18 +138,19 @@ class ModelTables:
             for row, table in (
                 (ClassEvaluation, "model_evaluation_classes"),
                 (RecordingEvaluation, "model_evaluation_recordings"),
+                (FigureEvaluation, "model_evaluation_figures"),
                 (EvaluationRows, "model_evaluations"),
             ):
-                names = [field.name for field in fields(row) if field.name not in {"classes", "recordings"}]
+                names = [field.name for field in fields(row) if field.name not in _DETAILS]
                 selected = ["class::text AS beat_class" if name == "beat_class" else name for name in names]
                 cursor.execute(
                     f"SELECT {', '.join(selected)} FROM heartwave.{table} "
                     "WHERE model_version_id = %s AND protocol = %s ORDER BY 1, 2",
                     (model_version_id, protocol),
                 )
-                details = {} if table != "model_evaluations" else {"classes": found[0], "recordings": found[1]}
+                details = dict(zip(_DETAILS, found, strict=True)) if table == "model_evaluations" else {}
                 found.append(fetch(cursor, row, **details))
-            return found[2][0] if found[2] else None
+            return found[-1][0] if found[-1] else None
 
         return self._transactions.run(work)
 

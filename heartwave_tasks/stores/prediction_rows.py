@@ -187,6 +187,16 @@ class RecordingEvaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FigureEvaluation:
+    """One figure by name, with its interval where one was computed."""
+
+    figure: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRows:
     """A model version's evaluation under one protocol; ``confusion`` is anything JSON can hold."""
 
@@ -204,6 +214,7 @@ class EvaluationRows:
     confusion: object
     classes: Sequence[ClassEvaluation] = ()
     recordings: Sequence[RecordingEvaluation] = ()
+    figures: Sequence[FigureEvaluation] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

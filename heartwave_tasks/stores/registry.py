@@ -38,6 +38,7 @@ _PATIENCE: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 """A silent or missing server is asked again for about a minute, as S3 and Postgres are; MLflow's own defaults wait
 sixteen. The environment is where its client reads this, at every request; what an operator has set there counts."""

@@ -15,6 +15,7 @@ from heartwave_tasks.stores.predictions import (
     ContradictionError,
     EvaluationRows,
     FigureComparison,
+    FigureEvaluation,
     ModelVersionRow,
     PredictionStore,
     QuarantineRow,
@@ -214,9 +215,18 @@ def test_evaluations_are_replaced_whole(plant: Planter, database: DatabaseUrls) 
             ClassEvaluation(beat_class="S", n_beats=10, sensitivity=0.0, positive_predictivity=None, f1=0.0),
         ],
         recordings=[RecordingEvaluation(recording_id="clinic/a", beat_class="N", n_beats=90, n_found=90, n_called=100)],
+        figures=[
+            FigureEvaluation(figure="accuracy", value=0.9, low=0.8, high=0.95),
+            FigureEvaluation(figure="sensitivity_S_without_232", value=0.0),
+        ],
     )
     worse = dataclasses.replace(
-        evaluation, accuracy=float("nan"), n_beats=np.int64(3), classes=evaluation.classes[:1], recordings=()
+        evaluation,
+        accuracy=float("nan"),
+        n_beats=np.int64(3),
+        classes=evaluation.classes[:1],
+        recordings=(),
+        figures=(),
     )
 
     plant.store.save_evaluation(worse)
@@ -224,7 +234,7 @@ def test_evaluations_are_replaced_whole(plant: Planter, database: DatabaseUrls) 
     assert plant.store.evaluation(model_version_id, "ds1_ds2") == evaluation
     plant.store.save_evaluation(worse)
     assert plant.store.evaluation(model_version_id, "ds1_ds2") == dataclasses.replace(
-        worse, accuracy=None, recordings=[], classes=list(worse.classes)
+        worse, accuracy=None, recordings=[], classes=list(worse.classes), figures=[]
     )
     assert plant.store.evaluation(model_version_id, "random_split") is None
     leaderboard = rows(

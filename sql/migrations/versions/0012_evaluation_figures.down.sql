@@ -1,0 +1,2 @@
+DROP VIEW heartwave.model_evaluation_by_figure;
+DROP TABLE heartwave.model_evaluation_figures;

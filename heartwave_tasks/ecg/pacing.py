@@ -10,7 +10,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import signal
 
 from heartwave_tasks.ecg.shapes import windows_of
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
@@ -95,6 +94,8 @@ def _sharp(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tupl
 @cache
 def _response() -> NDArray[np.float64]:
     """Return what a stretch (PIECE + 2 REACH,) is multiplied with to filter the samples in its middle (PIECE,)."""
+    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
+
     sections = signal.butter(4, SPIKE_HZ, btype="highpass", fs=SAMPLING_FREQUENCY, output="sos")
     response = signal.sosfiltfilt(sections, np.eye(1, 8 * REACH + 1, 4 * REACH)[0], padlen=0)
     response = response[3 * REACH : 5 * REACH + 1]

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,8 @@ def resample(samples: NDArray[np.floating], sampling_frequency: float) -> NDArra
 
     Sample i of the answer lies at exactly ``i / 360`` seconds, so a time maps to the same time.
     """
+    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
+
     filled = fill_gaps(samples)
     ratio = Fraction(SAMPLING_FREQUENCY / sampling_frequency).limit_denominator(10_000)
     if ratio == 1:
@@ -68,6 +69,8 @@ def filter_signals(samples: NDArray[np.floating]) -> NDArray[np.float32]:
     A Butterworth band-pass run forwards and backwards in double precision: second-order sections at 0.5 Hz lose
     their baseline in single precision.
     """
+    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
+
     sections = signal.butter(2, PASS_BAND_HZ, btype="bandpass", fs=SAMPLING_FREQUENCY, output="sos")
     padding = min(len(samples) - 1, int(2 * SAMPLING_FREQUENCY))
     filtered = signal.sosfiltfilt(sections, np.asarray(samples, dtype=np.float64), axis=0, padlen=padding)

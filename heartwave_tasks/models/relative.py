@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xgboost as xgb
 
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.ecg.pacing import PACING_FEATURES
+from heartwave_tasks.models.boosters import xgboost as xgb
 from heartwave_tasks.models.calibration import Calibration
 from heartwave_tasks.models.model_files import load_booster, read_card, write_card
 from heartwave_tasks.models.prevalence import adapt

@@ -12,10 +12,14 @@ import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
+import urllib3
 
 from heartwave_tasks.stores.failures import is_transient_mlflow, persistent
 
@@ -80,13 +84,20 @@ class Registry:
     """MLflow as HeartWave uses it. Raises MLflow's `MlflowException` when the server cannot be reached."""
 
     def __init__(self, settings: Settings) -> None:
-        from mlflow import MlflowClient  # noqa: PLC0415 - a second of imports, only where models are handled
-
         for name, value in _PATIENCE.items():
             os.environ.setdefault(name, value)
         self._uri = settings.mlflow_tracking_uri
         self._name = settings.model_name
-        self._client: MlflowClient = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        from mlflow import MlflowClient  # noqa: PLC0415 - with pandas, a second of imports that scoring saves
+
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    @cached_property
+    def _http(self) -> urllib3.PoolManager:
+        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=30), retries=False)
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
@@ -176,12 +187,37 @@ class Registry:
 
     def artifact(self, run_id: str, path: str) -> bytes:
         """Fetch one artifact of a run; one that breaks off half-way is asked for again."""
+        plain = self._plain_artifact(run_id, path)
+        if plain is not None:
+            return plain
 
         def fetch() -> bytes:
             with tempfile.TemporaryDirectory() as directory:
                 return Path(self._client.download_artifacts(run_id, path, directory)).read_bytes()
 
         return persistent(is_transient_mlflow)(fetch)
+
+    def _plain_artifact(self, run_id: str, path: str) -> bytes | None:
+        """Fetch an artifact over MLflow's REST API, without the package.
+
+        None when it does not come that way: then MLflow's own client is asked, which knows about passwords, proxies,
+        certificates, patience and other places for artifacts, and says what is wrong.
+        """
+        if self._uri is None or not self._uri.startswith(("http://", "https://")):
+            return None
+        api = f"{self._uri.rstrip('/')}/api/2.0"
+        try:
+            answer = self._http.request("GET", f"{api}/mlflow/runs/get", fields={"run_id": run_id})
+            if answer.status != HTTPStatus.OK:
+                return None
+            scheme, _, place = str(answer.json()["run"]["info"]["artifact_uri"]).partition(":")
+            if scheme != "mlflow-artifacts":
+                return None
+            where = quote(f"{urlsplit(place).path.strip('/')}/{path}")
+            answer = self._http.request("GET", f"{api}/mlflow-artifacts/artifacts/{where}")
+        except (urllib3.exceptions.HTTPError, ValueError, LookupError):
+            return None
+        return answer.data if answer.status == HTTPStatus.OK else None
 
     def find_evaluation(self, run_id: str, protocol: str) -> bytes | None:
         """Fetch the evaluation document of a run under one protocol, None where there is none."""

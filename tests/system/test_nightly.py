@@ -26,6 +26,32 @@ PROTOCOLS = {"patient_folds", "random_beats", "inter_patient"} if SOURCE == "mit
 TASK_RUNNER = re.compile(r"airflow worker -- [0-9a-f-]{36}")
 """Title Airflow gives to the process that runs one task."""
 
+SCORING_PROCESS = """
+import json, resource, sys
+from heartwave_tasks.jobs import score
+from heartwave_tasks.settings import get_settings
+from heartwave_tasks.stores.predictions import PredictionStore
+
+settings = get_settings()
+with PredictionStore(settings.require_database_url()) as store:
+    champion = store.champion()
+    refs = store.annotated_revisions()
+shard = score.ScoreShard(
+    number=1,
+    of=1,
+    model_name=champion.model_name,
+    model_version=champion.version,
+    night="2026-01-01",
+    n_beats=0,
+    revisions=[score.revision(ref) for ref in refs],
+)
+counts = score.score_shard(settings, shard, "test")
+heavy = {"airflow", "keras", "mlflow", "pandas", "scipy.signal", "sklearn", "tensorflow"} & set(sys.modules)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"already": counts.already, "heavy": sorted(heavy), "peak": peak}))
+"""
+"""Labels every recording again, as a task of a second run would, and says what it took."""
+
 
 def test_dags_load(system: System) -> None:
     """Every DAG file imports without an error."""

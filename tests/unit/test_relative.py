@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -185,3 +186,16 @@ def test_floor_on_patients_not_trained_on(segmented: Callable[[str], Beats]) -> 
     assert (called == unseen.reference).mean() > 0.97
     assert (called == 2)[unseen.reference == 2].mean() > 0.9
     assert (called == 1)[unseen.reference == 1].mean() > 0.8
+
+
+def test_a_model_is_loaded_without_scikit_learn_and_pandas() -> None:
+    """Loading an architecture that scores takes neither scikit-learn nor pandas along, and leaves both importable."""
+    code = """
+import sys
+import heartwave_tasks.jobs.score
+import heartwave_tasks.models.relative
+print(sorted({"keras", "mlflow", "pandas", "scipy.signal", "sklearn", "tensorflow"} & set(sys.modules)))
+import sklearn
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

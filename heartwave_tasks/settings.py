@@ -72,8 +72,11 @@ class Settings(BaseSettings):
         "none, or empty: they are only logged.",
     )
 
-    shard_beats: int = Field(default=25_000, ge=1, description="Beats one mapped scoring task should hold.")
-    shard_recordings: int = Field(default=12, ge=1, description="Recordings one mapped ingest task should hold.")
+    shard_beats: int = Field(default=50_000, ge=1, description="Beats one mapped scoring task should hold.")
+    shard_recordings: int = Field(default=24, ge=1, description="Recordings one mapped ingest task should hold.")
+    max_shards: int = Field(
+        default=64, ge=1, description="Most tasks a run is shared out to; beyond it they hold more, not there are more."
+    )
     retention_months: int = Field(default=24, ge=1, description="Months of labels kept by maintain_storage.")
 
     review_weight: int = Field(

@@ -90,7 +90,8 @@ def plan(settings: Settings) -> list[IngestShard]:
         listings = list(list_recordings(client, settings))
         store.resolve_quarantine((listing.recording_id, listing.fingerprint) for listing in listings)
     new = [listing for listing in listings if listing.fingerprint not in known.get(listing.recording_id, ())]
-    groups = balance([(listing.recording_id, listing.size) for listing in new], settings.shard_recordings)
+    per_shard = max(settings.shard_recordings, -(-len(new) // settings.max_shards))
+    groups = balance([(listing.recording_id, listing.size) for listing in new], per_shard)
     logger.info("%d recordings in the bucket, %d new or changed, %d shards.", len(listings), len(new), len(groups))
     return [
         IngestShard(number=number, of=len(groups), recording_ids=group) for number, group in enumerate(groups, start=1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import heartwave_tasks
+from heartwave_tasks.jobs.overlap import ahead
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
+from heartwave_tasks.jobs.training_plan import where
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
@@ -19,10 +21,12 @@ from heartwave_tasks.stores.predictions import LabelBatch, PredictionStore, Scor
 from heartwave_tasks.stores.registry import Registry
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.models.architectures import BeatModel
     from heartwave_tasks.settings import Settings
-    from heartwave_tasks.stores.predictions import RegisteredModel
+    from heartwave_tasks.stores.predictions import RegisteredModel, RevisionRef
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,7 @@ class ScoreShard:
     model_version: int
     night: str
     n_beats: int
-    revisions: list[dict[str, Any]]
+    revision_ids: list[int]
 
     @property
     def title(self) -> str:
@@ -81,11 +85,10 @@ def plan(settings: Settings, night: date) -> list[ScoreShard]:
         refs = store.unscored(champion.model_version_id)
         store.ensure_partition(night)
     total = sum(ref.n_beats for ref in refs)
-    n_shards = max(1, round(total / settings.shard_beats))
+    n_shards = min(max(1, round(total / settings.shard_beats)), settings.max_shards)
     per_shard = -(-len(refs) // n_shards) if refs else 1
     weights = {ref.revision_id: ref.n_beats for ref in refs}
-    by_id = {ref.revision_id: ref for ref in refs}
-    groups = balance([(ref.revision_id, ref.n_beats) for ref in refs], per_shard)
+    groups = balance(list(weights.items()), per_shard)
     logger.info(
         "%s version %d labels %d beats of %d recordings in %d shards.",
         champion.model_name,
@@ -102,17 +105,7 @@ def plan(settings: Settings, night: date) -> list[ScoreShard]:
             model_version=champion.version,
             night=night.isoformat(),
             n_beats=sum(weights[revision_id] for revision_id in group),
-            revisions=[
-                {
-                    "revision_id": revision_id,
-                    "recording_id": by_id[revision_id].recording_id,
-                    "beats_key": by_id[revision_id].beats_key,
-                    "content_sha256": by_id[revision_id].content_sha256,
-                    "n_windows": by_id[revision_id].n_windows,
-                    "beats_sha256": by_id[revision_id].beats_sha256,
-                }
-                for revision_id in group
-            ],
+            revision_ids=group,
         )
         for number, group in enumerate(groups, start=1)
     ]
@@ -120,6 +113,8 @@ def plan(settings: Settings, night: date) -> list[ScoreShard]:
 
 def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> ScoreCounts:
     """Label a shard's recordings, each in one transaction; the model is loaded once.
+
+    While the labels of one recording are committed, the next is labelled, and the one after it read.
 
     Raises
     ------
@@ -135,22 +130,29 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
         if version is None:
             msg = f"{shard.model_name} version {shard.model_version} is not in the predictions store."
             raise NoChampionError(msg)
+        refs = store.revisions(shard.revision_ids)
         model = load_model(settings, version)
-        for revision in shard.revisions:
-            started_at = datetime.now(UTC)
-            known = dict(revision)
-            revision_id = int(known.pop("revision_id"))
-            ref = lake.BeatsRef(**known)
-            scoring = ScoringRow(
-                revision_id=revision_id,
-                model_version_id=version.model_version_id,
-                night=date.fromisoformat(shard.night),
-                dag_run_id=dag_run_id,
-                code_version=heartwave_tasks.__version__,
-                started_at=started_at,
-            )
+        windows = ARCHITECTURES[model.architecture].reads_windows
+
+        def read(ref: RevisionRef) -> tuple[datetime, Beats]:
+            begun = datetime.now(UTC)
+            return begun, lake.read_beats(client, settings.lake_bucket, where(ref), windows=windows)
+
+        def answer(reading: tuple[RevisionRef, Future[tuple[datetime, Beats]]]) -> tuple[datetime, LabelBatch]:
+            begun, beats = reading[1].result()
+            return begun, label(model, beats)
+
+        for (ref, _), answered in ahead(answer, ahead(read, refs)):
             with contradictions.of(ref.recording_id):
-                batch = label(model, lake.read_beats(client, settings.lake_bucket, ref))
+                started_at, batch = answered.result()
+                scoring = ScoringRow(
+                    revision_id=ref.revision_id,
+                    model_version_id=version.model_version_id,
+                    night=date.fromisoformat(shard.night),
+                    dag_run_id=dag_run_id,
+                    code_version=heartwave_tasks.__version__,
+                    started_at=started_at,
+                )
                 if store.save_labels(scoring, batch):
                     recordings += 1
                     labels += len(batch)
@@ -159,7 +161,7 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
     logger.info(
         "%d recordings labelled: %d beats. %d were labelled already, and left as they are.", recordings, labels, already
     )
-    contradictions.raise_if_any(of=len(shard.revisions))
+    contradictions.raise_if_any(of=len(refs))
     return ScoreCounts(recordings=recordings, labels=labels, already=already)
 
 

@@ -61,11 +61,15 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A way to train heartbeat models; its module is imported when it is first used, as some are heavy."""
+    """A way to train heartbeat models; its module is imported when it is first used, as some are heavy.
+
+    `reads_windows` says whether its models look at the beats' samples, or at their features alone.
+    """
 
     name: str
     description: str
     module: str
+    reads_windows: bool = True
 
     @property
     def default_params(self) -> Params:
@@ -147,6 +151,7 @@ ARCHITECTURES: Final = {
             name="relative",
             description="XGBoost on features relative to the recording; built for patients never seen.",
             module="heartwave_tasks.models.relative",
+            reads_windows=False,
         ),
         Architecture(
             name="convxgb",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.stores.prediction_rows import ContradictionError, RevisionRef, RevisionRow
 from heartwave_tasks.stores.row_sql import fetch, placeholders, values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
     from heartwave_tasks.stores.transactions import Transactions
+
+_CURRENT_REVISIONS: Final = """
+    heartwave.recordings AS r JOIN heartwave.recording_revisions AS v ON v.revision_id = r.current_revision_id
+"""
 
 
 class RecordingTables:
@@ -108,6 +114,11 @@ class RecordingTables:
             (model_version_id,),
         )
 
+    def revisions(self, revision_ids: Sequence[int]) -> list[RevisionRef]:
+        """Return the revisions of these ids, current or not, by recording; those that are gone are left out."""
+        every = "heartwave.recording_revisions AS v"
+        return self._revisions("v.revision_id = ANY(%s)", (list(revision_ids),), every)
+
     def beats_keys(self) -> set[str]:
         """Return the lake's object keys that some revision refers to."""
 
@@ -117,14 +128,15 @@ class RecordingTables:
 
         return self._transactions.run(work)
 
-    def _revisions(self, condition: str, parameters: tuple[object, ...]) -> list[RevisionRef]:
+    def _revisions(
+        self, condition: str, parameters: tuple[object, ...], among: str = _CURRENT_REVISIONS
+    ) -> list[RevisionRef]:
         def work(cursor: Cursor) -> list[RevisionRef]:
             cursor.execute(
                 f"""
                 SELECT v.revision_id, v.recording_id, v.beats_key, v.n_beats, v.n_windows, v.content_sha256,
                     v.beats_sha256
-                FROM heartwave.recordings AS r
-                JOIN heartwave.recording_revisions AS v ON v.revision_id = r.current_revision_id
+                FROM {among}
                 WHERE {condition}
                 ORDER BY v.recording_id
                 """,

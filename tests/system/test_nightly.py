@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,7 @@ shard = score.ScoreShard(
     model_version=champion.version,
     night="2026-01-01",
     n_beats=0,
-    revisions=[score.revision(ref) for ref in refs],
+    revision_ids=[ref.revision_id for ref in refs],
 )
 counts = score.score_shard(settings, shard, "test")
 heavy = {"airflow", "keras", "mlflow", "pandas", "scipy.signal", "sklearn", "tensorflow"} & set(sys.modules)
@@ -126,6 +128,18 @@ def test_scoring_again_changes_nothing(system: System, labelled: set[str]) -> No
 
     assert labelled
     assert system.ask("SELECT n_labels, digest FROM label_digest") == before
+
+
+def test_a_scoring_process_is_light(system: System, labelled: set[str]) -> None:
+    """A process that labels recordings loads neither TensorFlow nor pandas nor MLflow, and stays under 800 MB."""
+    environment = system.stack.airflow_environment()
+    ran = subprocess.run(
+        [sys.executable, "-c", SCORING_PROCESS], env=environment, capture_output=True, text=True, check=True
+    )
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found["already"] == len(labelled)
+    assert found["heavy"] == []
+    assert found["peak"] < 800e6
 
 
 def test_new_content_under_an_old_name_is_a_new_revision(

@@ -35,6 +35,15 @@ def test_round_trip(beats: Beats, annotated: bool) -> None:
         np.testing.assert_array_equal(read, written, err_msg=field.name)
 
 
+def test_windows_may_be_left_out(beats: Beats) -> None:
+    """Who looks at features alone gets them without windows, and everything else as it was written."""
+    found = lake.from_parquet(lake.to_parquet(beats, "c0ffee"), windows=False)
+
+    assert found.window.shape == found.second_window.shape == (len(beats), 0)
+    np.testing.assert_array_equal(found.context, beats.context)
+    np.testing.assert_array_equal(found.r_peak_sample, beats.r_peak_sample)
+
+
 def test_same_beats_same_bytes(beats: Beats) -> None:
     """A rerun writes the same bytes."""
     assert lake.to_parquet(beats, "c0ffee") == lake.to_parquet(beats, "c0ffee")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 

@@ -17,11 +17,14 @@ ROWS ?= 2000000
 # Of `make report`: architectures and seeds, space between them; empty for all of them and for three.
 ARCHITECTURES ?=
 SEEDS ?=
+# Of `make bench`: numbers of recordings that growth is measured with, and their length.
+GROWTH ?= 48,480
+MINUTES ?= 5
 export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test screenshots fuzz sql-scale report lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz bench sql-scale report lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -45,6 +48,9 @@ sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with p
 report: install  ## The figures of docs/method.md, into build/: MITDB=path ARCHITECTURES=relative SEEDS='0 1 2'
 	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/python -m heartwave_tasks.cli.method_report \
 		$(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(SEEDS),--seeds $(SEEDS))
+
+bench: dev  ## How fast it is, into build/bench.json: MITDB=path GROWTH=48,480,4800 ARGS='--only stages' or --docs
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench --mitdb '$(MITDB)' --growth '$(GROWTH)' --minutes '$(MINUTES)' $(ARGS)
 
 lint: dev  ## ruff, mypy, import contracts
 	@failed=0; \

@@ -9,6 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import scipy.signal
+import wfdb.processing
 
 from heartwave_tasks.ecg import labels, rpeaks, signals
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, RecordingError, segment
@@ -31,6 +33,9 @@ _LEAD_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """Names that leads have, with or without saying that they are leads; of nobody's patients."""
+
+PRELOADED: Final = (scipy.signal, wfdb.processing)
+"""What is imported when it is first needed, elsewhere: here every recording's child would import it again."""
 
 
 def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,12 @@ demo: install  ## From recordings to labels, with everything real: MITDB=path of
 test: dev  ## Every test, against real servers: MITDB=path for those on MIT-BIH, ARGS='-k name' for some
 	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/pytest $(ARGS)
 
+# How often each fault strikes.
+ROUNDS ?= 5
+.PHONY: faults
+faults: dev  ## Tasks, servers and connections killed at random instants, no label lost or doubled: ROUNDS=5 SEED=1
+	@$(BIN)/python -m tests.faults.campaign --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
+
 screenshots: dev  ## The pictures of the page in docs/images, by its tests: MITDB=path
 	@HEARTWAVE_MITDB="$$(realpath '$(MITDB)')" HEARTWAVE_SCREENSHOTS="$$PWD/docs/images" $(BIN)/pytest -q tests/system/test_page.py
 

@@ -332,6 +332,27 @@ def rollback(
     model_versions.rollback(reason)
 
 
+@_command(DATA, "heartwave verify", "heartwave verify --format json > verified.json", "heartwave verify --mend")
+def verify(
+    *,
+    output: Annotated[ReportFormat, typer.Option("--format", help="How to print what was found.")] = ReportFormat.TABLE,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Have recordings whose beats or strip are damaged cut again.")
+    ] = False,
+) -> None:
+    """Check everything that is stored, and say what differs and how to mend it. Exit code 1 if something does.
+
+    Hashes recordings, beats and strips anew, counts rows and beats, checks every model's files, holds the ledger
+    against the beats that were ingested and all labels against the ledger, and looks for objects, labels and partitions
+    that nothing accounts for. Reads everything once, in memory that does not grow; other work may go on meanwhile.
+
+    With --mend the next `heartwave run ingest` writes damaged beats and strips again, from their recordings.
+    """
+    from heartwave_tasks.cli import verifying  # noqa: PLC0415
+
+    verifying.check(output, mend=mend)
+
+
 @_command(WORK, "heartwave demo", "heartwave demo --mitdb mitdb.zip", "heartwave demo --stop")
 def demo(
     *,

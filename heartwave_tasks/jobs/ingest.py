@@ -17,7 +17,7 @@ from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
-from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.objects import is_missing, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, RevisionRow
 from heartwave_tasks.stores.recordings import (
     Listing,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CHANGED: Final = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404"})
 _LOGGED_EVERY: Final = 10
 
 
@@ -158,7 +157,7 @@ def _ingest(
                 listing.recording_id, files, out, {"content_sha256": content, "record": listing.record}
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _CHANGED:
+            if not is_missing(error):
                 raise
             logger.warning("%s was replaced while it was read; the next run takes it up.", listing.recording_id)
             return IngestCounts(changed_meanwhile=1)

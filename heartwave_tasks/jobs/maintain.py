@@ -34,11 +34,16 @@ def drop_old_labels(settings: Settings, night: date) -> list[str]:
     if settings.owner_database_url is None:
         msg = "HEARTWAVE_OWNER_DATABASE_URL is not set; only the owner may drop partitions."
         raise SettingsError(msg)
-    oldest = _months_after(night, -settings.retention_months)
+    oldest = oldest_month(settings, night)
     with PredictionStore(settings.owner_database_url.get_secret_value()) as store:
         dropped = store.drop_labels_before(oldest)
     logger.info("%d partitions older than %s dropped: %s", len(dropped), oldest, ", ".join(dropped) or "none")
     return dropped
+
+
+def oldest_month(settings: Settings, night: date) -> date:
+    """Return the first day of the oldest month whose labels are kept."""
+    return _months_after(night, -settings.retention_months)
 
 
 def sweep_orphans(settings: Settings) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, SEGMENTER_VERSION, WINDOW_SAMPLES, Beats
@@ -205,6 +206,12 @@ def check(content: bytes, ref: BeatsRef) -> None:
         raise _mismatch(ref, f"holds content {found[:12]}, not {ref.content_sha256[:12]}")
     if ref.n_windows not in {None, metadata.num_rows}:
         raise _mismatch(ref, f"holds {metadata.num_rows} rows, not {ref.n_windows} as were ingested")
+
+
+def count_beats(content: bytes) -> int:
+    """Count the heartbeats among the rows of a beats file."""
+    flags = pq.read_table(pa.BufferReader(content), columns=["is_beat"]).column("is_beat")
+    return int(pc.sum(flags).as_py() or 0)
 
 
 def _mismatch(ref: BeatsRef, what: str) -> BeatsMismatchError:

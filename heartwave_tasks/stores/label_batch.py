@@ -148,6 +148,12 @@ class LabelBatch:
     def sha256(self) -> str:
         """Hash the content, free of keys and dates: equal labels hash equally on any machine and installation."""
         digest = hashlib.sha256()
+        for content in self.contents():
+            digest.update(content)
+        return digest.hexdigest()
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield what the hash is taken over, a few MB at a time."""
         for start in range(0, len(self), ROWS_PER_CHUNK):
             rows = slice(start, start + ROWS_PER_CHUNK)
             content = np.empty(len(self.r_peak_sample[rows]), _CONTENT)
@@ -155,8 +161,7 @@ class LabelBatch:
                 content[field.name] = getattr(self, field.name)[rows]
             for name in ("rr_previous_s", "rr_next_s"):
                 content[name][np.isnan(content[name])] = np.nan  # NaN has many bit patterns
-            digest.update(content.tobytes())
-        return digest.hexdigest()
+            yield content.tobytes()
 
     def copy_binary(self, night: date, revision_id: int, model_version_id: int) -> Iterator[bytes]:
         """Yield what ``COPY labels (…LABEL_COLUMNS…) FROM STDIN (FORMAT binary)`` reads, a few MB at a time."""
@@ -217,8 +222,55 @@ _READ_RECORD: Final = _record(LABEL_COLUMNS.index("r_peak_sample"))
 
 def read_copy_binary(data: bytes) -> LabelBatch:
     """Read what ``COPY (SELECT …READ_COLUMNS… ORDER BY r_peak_sample) TO STDOUT (FORMAT binary)`` writes."""
-    body = data[len(_SIGNATURE) : -len(_TRAILER)]
-    records = np.frombuffer(body, _READ_RECORD)
+    return _batch(np.frombuffer(data[len(_SIGNATURE) : -len(_TRAILER)], _READ_RECORD))
+
+
+class LabelReader:
+    """The file that the same COPY writes to, to know labels without keeping them.
+
+    Attributes
+    ----------
+    n_labels
+        How many came.
+    one_per_beat
+        Whether their R peaks increase strictly: no beat has two labels.
+    """
+
+    def __init__(self) -> None:
+        self.n_labels, self.one_per_beat = 0, True
+        self._digest, self._waiting, self._last = hashlib.sha256(), bytearray(), -1
+        self._ahead = len(_SIGNATURE)
+
+    def write(self, data: bytes) -> None:
+        """Take in a piece, of any size."""
+        self._waiting += data
+        if len(self._waiting) - self._ahead > ROWS_PER_CHUNK * _READ_RECORD.itemsize:
+            self._take()
+
+    def sha256(self) -> str:
+        """Return what `LabelBatch.sha256` says of the same labels."""
+        self._take()
+        return self._digest.hexdigest()
+
+    def _take(self) -> None:
+        del self._waiting[: self._ahead]
+        self._ahead = 0
+        n_rows = len(self._waiting) // _READ_RECORD.itemsize
+        records = np.frombuffer(bytes(self._waiting[: n_rows * _READ_RECORD.itemsize]), _READ_RECORD)
+        del self._waiting[: n_rows * _READ_RECORD.itemsize]
+        if not n_rows:
+            return
+        self.n_labels += n_rows
+        r_peaks = records["r_peak_sample"].astype(np.int64)
+        self.one_per_beat &= bool(np.all(np.diff(r_peaks, prepend=self._last) > 0))
+        self._last = int(r_peaks[-1])
+        if self.one_per_beat:
+            for content in _batch(records).contents():
+                self._digest.update(content)
+
+
+def _batch(records: NDArray[np.void]) -> LabelBatch:
+    """Read records of `READ_COLUMNS`."""
     return LabelBatch(
         r_peak_sample=records["r_peak_sample"].astype(np.int32),
         time_s=records["time_s"].astype(np.float64),

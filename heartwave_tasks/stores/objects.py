@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.settings import Settings
 
 _MISSING = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
+_REPLACED = frozenset({"PreconditionFailed", "412"})
 _ALREADY_THERE = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
 
 
@@ -87,6 +88,11 @@ def get_object(client: S3Client, bucket: str, key: str, byte_range: str | None =
         return content
 
     return persistent(is_transient_s3)(read)
+
+
+def is_missing(error: ClientError) -> bool:
+    """Tell an object that is not there, or not the one any more that was asked for, from other refusals."""
+    return error.response["Error"]["Code"] in _MISSING | _REPLACED
 
 
 def exists(client: S3Client, bucket: str, key: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Self
 
 from heartwave_tasks.ecg.labels import CLASSES
+from heartwave_tasks.stores.estate_tables import EstateTables
 from heartwave_tasks.stores.failures import RETRY_FOR_S, ConnectionLostError
 from heartwave_tasks.stores.held_tables import HeldTables
 from heartwave_tasks.stores.label_batch import LABEL_COLUMNS, READ_COLUMNS, LabelBatch, read_copy_binary
@@ -71,7 +72,9 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class PredictionStore(RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables, HeldTables):
+class PredictionStore(
+    RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables, HeldTables, EstateTables
+):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
     Every method is one transaction, may be repeated without harm, and survives a server that restarts within

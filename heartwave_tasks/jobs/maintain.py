@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from heartwave_tasks.jobs.publishing import drop_published
 from heartwave_tasks.settings import SettingsError
 from heartwave_tasks.stores import strips
 from heartwave_tasks.stores.beats import PREFIX
@@ -30,7 +31,7 @@ def add_partitions(settings: Settings, night: date) -> None:
 
 
 def drop_old_labels(settings: Settings, night: date) -> list[str]:
-    """Drop labels older than the retention, as the schema's owner."""
+    """Drop labels older than the retention, as the schema's owner, and their files in the lake."""
     if settings.owner_database_url is None:
         msg = "HEARTWAVE_OWNER_DATABASE_URL is not set; only the owner may drop partitions."
         raise SettingsError(msg)
@@ -38,6 +39,8 @@ def drop_old_labels(settings: Settings, night: date) -> list[str]:
     with PredictionStore(settings.owner_database_url.get_secret_value()) as store:
         dropped = store.drop_labels_before(oldest)
     logger.info("%d partitions older than %s dropped: %s", len(dropped), oldest, ", ".join(dropped) or "none")
+    n_files = drop_published(settings, oldest)
+    logger.info("The labels of %d recordings older than that were deleted from the lake.", n_files)
     return dropped
 
 

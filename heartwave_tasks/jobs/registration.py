@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heartwave_tasks.jobs.evaluation_rows import to_rows
-from heartwave_tasks.models import gate
+from heartwave_tasks.models import gate, population
 from heartwave_tasks.models.evaluation_document import from_json
 from heartwave_tasks.stores.predictions import ModelVersionRow, PredictionStore
 from heartwave_tasks.stores.registry import Registry
@@ -48,10 +48,13 @@ def register(settings: Settings, plan: RetrainPlan, trained: TrainedModel) -> Re
     )
     found = [from_json(content) for content in registry.evaluations(trained.run_id)]
     evaluations = {evaluation.protocol: evaluation for evaluation in found}
+    learnt_from = registry.find_artifact(trained.run_id, population.ARTIFACT)
     with PredictionStore(settings.require_database_url()) as store:
         model_version_id = store.register_model(row, [(ref.recording_id, ref.content_sha256) for ref in plan.refs])
         for evaluation in evaluations.values():
             store.save_evaluation(to_rows(model_version_id, evaluation))
+        if learnt_from is not None:
+            store.save_population(model_version_id, learnt_from.decode())
     logger.info("Registered %s version %d (%s).", settings.model_name, version, trained.architecture)
     judged = evaluations.get(gate.PROTOCOL)
     return RegisteredVersion(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import heartwave_tasks
 from heartwave_tasks.jobs.overlap import ahead
+from heartwave_tasks.jobs.plausibility import find_doubts
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.jobs.training_plan import where
 from heartwave_tasks.models.architectures import ARCHITECTURES
+from heartwave_tasks.models.population import Population
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import LabelBatch, PredictionStore, ScoringRow
@@ -22,6 +24,8 @@ from heartwave_tasks.stores.registry import Registry
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.models.architectures import BeatModel
@@ -56,17 +60,26 @@ class ScoreShard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreCounts:
-    """What a scoring task did; `already` were labelled by another run meanwhile."""
+    """What a scoring task did; `already` were labelled by another run meanwhile, `held` look implausible."""
 
     recordings: int = 0
     labels: int = 0
     already: int = 0
+    held: int = 0
 
     @property
     def sentence(self) -> str:
         """What happened, in words."""
         told = f"{self.labels:,} labels of {self.recordings} recordings".replace(",", " ")
         return f"{told}, {self.already} had theirs" if self.already else told
+
+
+class _Answer(NamedTuple):
+    """What the model says of a recording, when it was begun with, and its beats by feature and bin."""
+
+    started_at: datetime
+    labels: LabelBatch
+    feature_counts: NDArray[np.int32] | None
 
 
 def plan(settings: Settings, night: date) -> list[ScoreShard]:
@@ -123,7 +136,7 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
         written; raised after the others are labelled, and nothing of it was written.
     """
     client = s3_client(settings)
-    recordings = labels = already = 0
+    recordings = labels = already = held = 0
     contradictions = Contradictions()
     with PredictionStore(settings.require_database_url()) as store:
         version = store.model_version(shard.model_name, shard.model_version)
@@ -133,18 +146,20 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
         refs = store.revisions(shard.revision_ids)
         model = load_model(settings, version)
         windows = ARCHITECTURES[model.architecture].reads_windows
+        learnt_from = store.population(version.model_version_id)
+        population = Population.from_json(learnt_from) if learnt_from else None
 
         def read(ref: RevisionRef) -> tuple[datetime, Beats]:
             begun = datetime.now(UTC)
             return begun, lake.read_beats(client, settings.lake_bucket, where(ref), windows=windows)
 
-        def answer(reading: tuple[RevisionRef, Future[tuple[datetime, Beats]]]) -> tuple[datetime, LabelBatch]:
+        def answer(reading: tuple[RevisionRef, Future[tuple[datetime, Beats]]]) -> _Answer:
             begun, beats = reading[1].result()
-            return begun, label(model, beats)
+            return _Answer(begun, label(model, beats), population.count(beats) if population else None)
 
         for (ref, _), answered in ahead(answer, ahead(read, refs)):
             with contradictions.of(ref.recording_id):
-                started_at, batch = answered.result()
+                started_at, batch, feature_counts = answered.result()
                 scoring = ScoringRow(
                     revision_id=ref.revision_id,
                     model_version_id=version.model_version_id,
@@ -153,16 +168,23 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
                     code_version=heartwave_tasks.__version__,
                     started_at=started_at,
                 )
-                if store.save_labels(scoring, batch):
+                doubts = find_doubts(settings, batch)
+                if store.save_labels(scoring, batch, doubts, feature_counts):
                     recordings += 1
                     labels += len(batch)
+                    held += bool(doubts)
                 else:
                     already += 1
     logger.info(
-        "%d recordings labelled: %d beats. %d were labelled already, and left as they are.", recordings, labels, already
+        "%d recordings labelled: %d beats. %d were labelled already, and left as they are. %d look implausible and are "
+        "held back: `heartwave held list`.",
+        recordings,
+        labels,
+        already,
+        held,
     )
     contradictions.raise_if_any(of=len(refs))
-    return ScoreCounts(recordings=recordings, labels=labels, already=already)
+    return ScoreCounts(recordings=recordings, labels=labels, already=already, held=held)
 
 
 def load_model(settings: Settings, version: RegisteredModel) -> BeatModel:

@@ -17,10 +17,11 @@ from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.jobs import training_plan
 from heartwave_tasks.jobs.recipes import RECIPE, Recipe, logged
 from heartwave_tasks.jobs.training_plan import RetrainError
-from heartwave_tasks.models import protocols
+from heartwave_tasks.models import population, protocols
 from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.models.confusion_pictures import confusion_picture
 from heartwave_tasks.models.evaluation_document import to_json
+from heartwave_tasks.models.population import Population
 from heartwave_tasks.models.report import ModelFacts, render, section
 from heartwave_tasks.models.search_space import Search
 from heartwave_tasks.stores import beats as lake
@@ -114,6 +115,7 @@ def train(settings: Settings, plan: RetrainPlan, tuning: Tuning) -> TrainedModel
             searches=tuple(Search(**search) for search in tuning.searches),
         )
         _log_assessments(run, beats, facts, assessments)
+        run.log_file(population.ARTIFACT, Population.of(beats).to_json())
         files = ModelFiles(architecture=architecture.name, classes=model.classes, files=model.files())
         example = lake.to_arrow(beats.take(slice(0, _EXAMPLE_ROWS)))
         uri = run.log_model(files, list(_PYFUNC_REQUIREMENTS), example, Path(heartwave_tasks.__file__).parent)

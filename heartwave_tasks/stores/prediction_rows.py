@@ -252,3 +252,17 @@ class HeldScoring:
     n_labels: int
     reasons: Sequence[str]
     held_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedScoring:
+    """A scoring whose labels belong into the lake, and what their key is made of."""
+
+    revision_id: int
+    model_version_id: int
+    model_name: str
+    model_version: int
+    night: date
+    recording_id: str
+    content_sha256: str
+    segmenter_version: str

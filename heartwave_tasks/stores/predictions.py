@@ -16,6 +16,7 @@ from heartwave_tasks.stores.failures import RETRY_FOR_S, ConnectionLostError
 from heartwave_tasks.stores.held_tables import HeldTables
 from heartwave_tasks.stores.label_batch import LABEL_COLUMNS, READ_COLUMNS, LabelBatch, read_copy_binary
 from heartwave_tasks.stores.model_tables import ModelTables
+from heartwave_tasks.stores.monitoring_tables import MonitoringTables
 from heartwave_tasks.stores.prediction_rows import (
     BeatReview,
     ClassEvaluation,
@@ -27,6 +28,7 @@ from heartwave_tasks.stores.prediction_rows import (
     FigureEvaluation,
     ModelPromotion,
     ModelVersionRow,
+    PublishedScoring,
     QuarantineRow,
     RecordingEvaluation,
     RegisteredModel,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    import numpy as np
+    from numpy.typing import NDArray
     from psycopg2.extensions import cursor as Cursor  # noqa: N812  a class in all but case
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "ModelPromotion",
     "ModelVersionRow",
     "PredictionStore",
+    "PublishedScoring",
     "QuarantineRow",
     "RecordingEvaluation",
     "RegisteredModel",
@@ -73,7 +78,14 @@ logger = logging.getLogger(__name__)
 
 
 class PredictionStore(
-    RecordingTables, QuarantineTables, ModelTables, PromotionTables, ReviewTables, HeldTables, EstateTables
+    RecordingTables,
+    QuarantineTables,
+    ModelTables,
+    PromotionTables,
+    ReviewTables,
+    HeldTables,
+    EstateTables,
+    MonitoringTables,
 ):
     """HeartWave's tables as the pipeline uses them, over one connection as the writer role.
 
@@ -103,11 +115,18 @@ class PredictionStore(
             self._transactions.run(lambda cursor: cursor.execute(statement, (night,)))
             self._partitions.add(month)
 
-    def save_labels(self, scoring: ScoringRow, labels: LabelBatch, held: Sequence[str] = ()) -> bool:
+    def save_labels(
+        self,
+        scoring: ScoringRow,
+        labels: LabelBatch,
+        held: Sequence[str] = (),
+        feature_counts: NDArray[np.integer] | None = None,
+    ) -> bool:
         """Write all labels of a recording revision by a model version, once and together with their ledger row.
 
         What is derived from them (summary, episodes, agreement) is part of the same transaction. With ``held``, reasons
-        why the labels look implausible, they are kept from `current_labels` until somebody releases them.
+        why the labels look implausible, they are kept from `current_labels` until somebody releases them. Drift is
+        measured by ``feature_counts``, (n_features, n_bins) of the recording's beats.
 
         Returns True when this call committed them, False when they were there before; while another call is writing
         the same ones, this one waits for its outcome. (After a connection lost during COMMIT, False may mean that
@@ -164,6 +183,12 @@ class PredictionStore(
                     "INSERT INTO heartwave.held_scorings (revision_id, model_version_id, reasons) VALUES (%s, %s, %s)",
                     (*key, list(held)),
                 )
+            if feature_counts is not None:
+                cursor.execute(
+                    "INSERT INTO heartwave.scoring_features (revision_id, model_version_id, counts) "
+                    "VALUES (%s, %s, %s)",
+                    (*key, feature_counts.tolist()),
+                )
             return True
 
         return self._transactions.run(work)
@@ -200,6 +225,29 @@ class PredictionStore(
             )
             cursor.copy_expert(query, buffer)
             return read_copy_binary(buffer.getvalue())
+
+        return self._transactions.run(work)
+
+    def publishable(self) -> list[PublishedScoring]:
+        """Return the scorings whose labels belong into the lake: there are labels, and they are not held."""
+
+        def work(cursor: Cursor) -> list[PublishedScoring]:
+            cursor.execute(
+                """
+                SELECT s.revision_id, s.model_version_id, m.model_name, m.version AS model_version, s.night,
+                    v.recording_id, v.content_sha256, v.segmenter_version
+                FROM heartwave.scorings AS s
+                JOIN heartwave.recording_revisions AS v ON v.revision_id = s.revision_id
+                JOIN heartwave.model_versions AS m ON m.model_version_id = s.model_version_id
+                WHERE s.labels_dropped_at IS NULL AND s.n_labels > 0 AND NOT EXISTS (
+                    SELECT FROM heartwave.held_scorings AS h
+                    WHERE h.revision_id = s.revision_id AND h.model_version_id = s.model_version_id
+                      AND h.released_at IS NULL
+                )
+                ORDER BY s.committed_at
+                """
+            )
+            return fetch(cursor, PublishedScoring)
 
         return self._transactions.run(work)
 

@@ -1,0 +1,67 @@
+"""Publishing: committed labels become Parquet files in the lake, each written whole, and again where one is lost."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.predictions import PredictionStore
+from heartwave_tasks.stores.published_labels import PREFIX, label_key, month_of, to_parquet
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores.predictions import PublishedScoring
+
+logger = logging.getLogger(__name__)
+
+_WRITERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishCounts:
+    """What publishing did; `already` were there."""
+
+    recordings: int = 0
+    labels: int = 0
+    already: int = 0
+
+
+def publish_labels(settings: Settings) -> PublishCounts:
+    """Write what the lake lacks of all labels that are committed and not held.
+
+    What is there is told by the lake's listing, not remembered: a file that was lost, or never written because the task
+    was killed after the commit, is written by the next run.
+    """
+    client = s3_client(settings)
+    with PredictionStore(settings.require_database_url()) as store:
+        wanted = store.publishable()
+        there = {entry.key for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")}
+        missing = [scoring for scoring in wanted if label_key(scoring) not in there]
+
+        def write(scoring: PublishedScoring) -> int:
+            labels = store.fetch_labels(scoring.revision_id, scoring.model_version_id)
+            client.put_object(Bucket=settings.lake_bucket, Key=label_key(scoring), Body=to_parquet(scoring, labels))
+            return len(labels)
+
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            n_labels = sum(writers.map(write, missing))
+    logger.info("Labels of %d recordings written to the lake: %d beats.", len(missing), n_labels)
+    return PublishCounts(recordings=len(missing), labels=n_labels, already=len(wanted) - len(missing))
+
+
+def drop_published(settings: Settings, oldest: date) -> int:
+    """Delete labels of months before a day's from the lake; return how many recordings' that were."""
+    client = s3_client(settings)
+    old = [
+        entry.key
+        for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")
+        if (month_of(entry.key) or "9999") < f"{oldest:%Y-%m}"
+    ]
+    for key in old:
+        client.delete_object(Bucket=settings.lake_bucket, Key=key)
+    return len(old)

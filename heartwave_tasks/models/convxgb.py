@@ -53,7 +53,7 @@ DEFAULT_PARAMS: Params = {
     "l2": 2.0,
     "smallest_leaf_weight": 1.0,
     "bins": 64,
-    "threads": 2,
+    "threads": 1,
 }
 """How rare classes are balanced; share of normal beats that is trained on; the network's epochs, beats per step and
 first learning rate; rounds, depth and the rest of XGBoost's settings; its cores."""

@@ -47,7 +47,7 @@ DEFAULT_PARAMS: Params = {
     "l2": 2.0,
     "smallest_leaf_weight": 1.0,
     "bins": 64,
-    "threads": 2,
+    "threads": 1,
 }
 """How rare classes are balanced; share of normal beats that is trained on; rounds, depth and the rest of XGBoost's
 settings; cores."""

@@ -19,4 +19,12 @@ if "xgboost" not in sys.modules and "sklearn" not in sys.modules:
 else:
     import xgboost
 
-__all__ = ["xgboost"]
+__all__ = ["load_booster", "xgboost"]
+
+
+def load_booster(content: bytes) -> xgboost.Booster:
+    """Load an XGBoost model from UBJSON; it predicts on one core, as scoring is parallel over shards."""
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(content))
+    booster.set_param({"nthread": 1})
+    return booster

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xgboost as xgb
 
 from heartwave_tasks.ecg.labels import CLASSES
+from heartwave_tasks.models.boosters import xgboost as xgb
 from heartwave_tasks.models.search_space import Real, Whole
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import numpy as np
 
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.models.balancing import Sample, draw_sample
+from heartwave_tasks.models.boosters import load_booster
 from heartwave_tasks.models.boosting import TREE_BOUNDS, boost, spread_classes
 from heartwave_tasks.models.inputs import (
     TIMED_FEATURES,
@@ -23,7 +24,7 @@ from heartwave_tasks.models.inputs import (
     thin_windows,
     time_beats,
 )
-from heartwave_tasks.models.model_files import load_booster, read_card, write_card
+from heartwave_tasks.models.model_files import read_card, write_card
 from heartwave_tasks.models.onnx_network import TRAINING_BOUNDS, OnnxNetwork
 from heartwave_tasks.models.search_space import Real
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import xgboost as xgb
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -40,11 +38,3 @@ def read_card(
 def write_card(card: Mapping[str, object]) -> bytes:
     """Write a card as JSON, always the same for the same content."""
     return json.dumps(card, indent=1, sort_keys=True).encode()
-
-
-def load_booster(content: bytes) -> xgb.Booster:
-    """Load an XGBoost model from UBJSON; it predicts on one core, as scoring is parallel over shards."""
-    booster = xgb.Booster()
-    booster.load_model(bytearray(content))
-    booster.set_param({"nthread": 1})
-    return booster

@@ -20,9 +20,10 @@ import numpy as np
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.ecg.pacing import PACING_FEATURES
+from heartwave_tasks.models.boosters import load_booster
 from heartwave_tasks.models.boosters import xgboost as xgb
 from heartwave_tasks.models.calibration import Calibration
-from heartwave_tasks.models.model_files import load_booster, read_card, write_card
+from heartwave_tasks.models.model_files import read_card, write_card
 from heartwave_tasks.models.prevalence import adapt
 from heartwave_tasks.models.search_space import Real, Whole
 

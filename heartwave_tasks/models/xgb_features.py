@@ -13,6 +13,7 @@ import numpy as np
 
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.models.balancing import draw_sample
+from heartwave_tasks.models.boosters import load_booster
 from heartwave_tasks.models.boosting import TREE_BOUNDS, boost, spread_classes
 from heartwave_tasks.models.inputs import (
     ENGINEERED_FEATURES,
@@ -21,7 +22,7 @@ from heartwave_tasks.models.inputs import (
     join_window,
     thin_windows,
 )
-from heartwave_tasks.models.model_files import load_booster, read_card, write_card
+from heartwave_tasks.models.model_files import read_card, write_card
 from heartwave_tasks.models.search_space import Real
 
 if TYPE_CHECKING:

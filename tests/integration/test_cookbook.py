@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 
 from heartwave_tasks.stores.database import SQL_DIRECTORY
+from heartwave_tasks.stores.monitoring_tables import DriftFigure
 from heartwave_tasks.stores.predictions import ClassEvaluation, EvaluationRows, QuarantineRow, RecordingEvaluation
 from tests.integration.planting import labels_of, scoring_row
 
@@ -79,6 +80,10 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             *((date(2026, 1, 5), "heartwave 1", name, D(f"{100 * (name == 'V')}.00"), None) for name in "NSVFQ"),
         ],
     ),
+    "drift_of_the_last_night": (
+        "night model_version kind name psi threshold is_alarming n_recordings",
+        [(date(2026, 3, 2), 1, "labels", "class", D("0.400"), D("0.250"), True, 60)],
+    ),
     "frequent_ventricular_beats": (
         "recording_id n_ventricular n_beats ventricular_percent hours",
         [("clinic/a", 5, 10, D("50.0"), D("0.50")), ("clinic/b", 5, 12, D("41.7"), D("0.50"))],
@@ -138,6 +143,15 @@ EXPECTED: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "recording_id r_peak_sample time_s class_name confidence second_choice",
         [("clinic/c", 3602 * 360, D("3602.00"), "unknown or paced", D("0.400"), "F")],
     ),
+    "scoring_runs": (
+        "dag_run_id night model code_version n_recordings n_labels n_held duration_s labels_per_s inputs labels",
+        [
+            ("manual__2026", date(2026, 1, 5), "heartwave 1", "0.1.0", 1, 2, 1, ..., ..., ..., ...),
+            ("manual__2026", date(2026, 3, 2), "heartwave 1", "0.1.0", 2, 17, 0, ..., ..., ..., ...),
+            ("manual__2026", date(2026, 3, 2), "heartwave 2", "0.1.0", 1, 10, 0, ..., ..., ..., ...),
+            ("manual__2026", date(2026, 2, 28), "heartwave 1", "0.1.0", 1, 10, 0, ..., ..., ..., ...),
+        ],
+    ),
     "ventricular_runs": (
         "recording_id start_s n_beats kind rate_bpm",
         [
@@ -173,6 +187,8 @@ def analysed(plant: Planter, database: DatabaseUrls) -> DatabaseUrls:
     plant.store.save_labels(
         scoring_row(d, champion, date(2026, 1, 5)), labels_of("VV", [1, 2]), ["100 % of the beats are V."]
     )
+    figure = DriftFigure(kind="labels", name="class", psi=0.4, n_recordings=60, threshold=0.25, is_alarming=True)
+    plant.store.save_drift(date(2026, 3, 2), champion, [figure])
     plant.store.save_evaluation(
         EvaluationRows(
             model_version_id=champion,

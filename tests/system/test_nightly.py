@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.published_labels import PREFIX
 from tests.system.conftest import SOURCE
 
 if TYPE_CHECKING:
@@ -116,6 +119,18 @@ def test_model_is_registered_with_its_figures(system: System, labelled: set[str]
     assert labelled
     assert {protocol for protocol, _ in rows} == PROTOCOLS
     assert all(0.5 < accuracy <= 1 for _, accuracy in rows)
+
+
+def test_labels_are_in_the_lake_and_the_night_is_watched(system: System, labelled: set[str]) -> None:
+    """The run has a row of its own, every recording's labels a Parquet file, and the night's drift is measured."""
+    runs = system.ask("SELECT sum(n_recordings)::int, sum(n_labels)::int, sum(n_held)::int FROM scoring_runs")
+    beats = system.ask("SELECT count(*)::int, sum(n_beats)::int FROM current_recordings")
+    files = list(list_objects(s3_client(system.settings), system.settings.lake_bucket, f"{PREFIX}/"))
+    drift = system.ask("SELECT kind, count(*)::int FROM population_drift GROUP BY kind ORDER BY kind")
+
+    assert runs == [(*beats[0], 0)]
+    assert len(files) == len(labelled)
+    assert drift == [("feature", len(CONTEXT_FEATURES)), ("labels", 1)]
 
 
 def test_scoring_again_changes_nothing(system: System, labelled: set[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         "none, or empty: they are only logged.",
     )
 
+    r_peaks: Literal["auto", "detected"] = Field(
+        default="auto",
+        description="R peaks: 'auto' are an expert's annotations where there are some; 'detected' never.",
+    )
     shard_beats: int = Field(default=50_000, ge=1, description="Beats one mapped scoring task should hold.")
     shard_recordings: int = Field(default=24, ge=1, description="Recordings one mapped ingest task should hold.")
     max_shards: int = Field(

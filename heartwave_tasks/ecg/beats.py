@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg import features, labels, rpeaks, signals
-from heartwave_tasks.ecg.rhythm import Sequence
-from heartwave_tasks.ecg.shapes import windows_of
+from heartwave_tasks.ecg import labels
+from heartwave_tasks.ecg.recordings import RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.recordings import Recording
+    from heartwave_tasks.ecg.segmentation import Segmentation
 
-SEGMENTER_VERSION: Final = "2"
+SEGMENTER_VERSION: Final = "3"
 """Changes whenever the same recording would give other beats; part of every key beats are stored under."""
+
+DETECTED_SUFFIX: Final = "-detected"
+"""Marks the version under which R peaks are detected even where an expert marked them."""
 
 WINDOW_SAMPLES: Final = 187
 """Length of a beat's window, at 360 Hz."""
@@ -28,11 +31,8 @@ WINDOW_SAMPLES: Final = 187
 R_PEAK_INDEX: Final = 93
 """Position of the R peak in its window: samples ``[r - 93, r + 94)``."""
 
-MICROVOLTS_PER_MILLIVOLT: Final = 1000.0
-
-
-class RecordingError(ValueError):
-    """A recording holds nothing to segment; the message says what was expected and found."""
+ROWS_AT_ONCE: Final = 16_384
+"""Rows of a long recording that are in memory at a time, 20 MB of them."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,10 @@ class Beats:
         bool (n,).
     rr_previous_s, rr_next_s
         float32 (n,) seconds to the beat before and after, NaN where there is none; marks are not counted as beats.
+    quality, second_quality
+        float32 (n,) 0 to 1: how far beats stand out of noise in the analysis lead, and in the second one (NaN without).
+    is_classifiable
+        bool (n,); False where the analysis lead shows nothing that could be classified.
     context
         float32 (n, len(features.CONTEXT_FEATURES)), relative to the recording; NaN where undefined.
     """
@@ -77,6 +81,9 @@ class Beats:
     has_second_lead: NDArray[np.bool_]
     rr_previous_s: NDArray[np.float32]
     rr_next_s: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    second_quality: NDArray[np.float32]
+    is_classifiable: NDArray[np.bool_]
     context: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -103,79 +110,64 @@ class Beats:
         )
 
 
-def segment(recording: Recording) -> Beats:
+def segment(recording: Recording, *, detect: bool = False) -> Beats:
     """Cut a recording into beats: R peaks, windows of both leads, RR intervals, features relative to the recording.
 
-    Annotated recordings give a row for every heartbeat and every signal mark (`|`, `~`, `x`); for others R peaks
-    are detected. Only windows wholly inside the recording are kept, but RR intervals and features see every beat.
+    Annotated recordings give a row for every heartbeat and every signal mark (`|`, `~`, `x`), unless `detect` asks
+    for R peaks to be looked for all the same; for others they are. Only windows wholly inside the recording are kept,
+    but RR intervals and features see every beat.
 
     Raises
     ------
     RecordingError
         If there is no lead, or no beat whose window lies inside the recording.
     """
-    if recording.signals.n_leads != len(recording.lead_names):
-        msg = (
-            f"{recording.recording_id}: signals of {len(recording.lead_names)} leads were expected "
-            f"({', '.join(recording.lead_names)}); found {recording.signals.n_leads}."
-        )
-        raise RecordingError(msg)
-    if not recording.lead_names:
-        msg = f"{recording.recording_id}: no lead; a recording needs at least one signal."
-        raise RecordingError(msg)
-    columns = signals.choose_leads(recording.lead_names)
-    leads = recording.signals.read(0, recording.signals.n_samples)
-    resampled = signals.resample(leads[:, list(columns)], recording.sampling_frequency)
-    filtered = signals.filter_signals(resampled)
-    samples, symbols = _fiducials(recording, leads[:, columns[0]])
-    positions = np.rint(samples * (signals.SAMPLING_FREQUENCY / recording.sampling_frequency)).astype(np.int64)
-    whole = (positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= len(filtered))
-    if not whole.any():
-        msg = f"{recording.recording_id}: no beat with a whole window was found among {len(samples)} R peaks."
-        raise RecordingError(msg)
-    beat = labels.is_beat(symbols) if recording.annotation_symbols is not None else np.ones(len(samples), dtype=bool)
-    time_s = samples / recording.sampling_frequency
-    if not beat.any():
-        msg = f"{recording.recording_id}: none of its {len(samples)} annotations is a heartbeat."
-        raise RecordingError(msg)
-    sequence = Sequence.of(time_s, beat)
-    context = features.context(resampled, filtered, positions, sequence)
-    windows = _cut(filtered, positions[whole])
-    has_second = len(columns) > 1
-    n = int(whole.sum())
+    from heartwave_tasks.ecg.segmentation import Segmentation  # noqa: PLC0415 - scipy takes time that scoring saves
+
+    return Beats.concatenate(cut_beats(Segmentation.of(recording, detect=detect)))
+
+
+def cut_beats(segmentation: Segmentation, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[Beats]:
+    """Cut the beats of a segmented recording, so many rows at a time.
+
+    Raises
+    ------
+    RecordingError
+        If no window lies inside the recording.
+    """
+    positions, n_samples = segmentation.positions, segmentation.filtered.n_samples
+    whole = np.flatnonzero((positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= n_samples))
+    if not len(whole):
+        told = f"no beat with a whole window was found among {len(positions)} R peaks"
+        raise RecordingError(f"{segmentation.recording.recording_id}: {told}.")
+    for first in range(0, len(whole), rows_at_once):
+        yield _cut(segmentation, whole[first : first + rows_at_once])
+
+
+def _cut(segmentation: Segmentation, rows: NDArray[np.int64]) -> Beats:
+    positions, symbols, sequence = segmentation.positions[rows], segmentation.symbols[rows], segmentation.sequence
+    windows = [
+        segmentation.filtered.cut(lead, positions, R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)
+        for lead in range(segmentation.filtered.n_leads)
+    ]
+    time_s = segmentation.samples[rows] / segmentation.recording.sampling_frequency
+    qualities = [segmentation.quality.of_beats(time_s, lead) for lead in segmentation.leads]
+    has_second = len(windows) > 1
     return Beats(
-        recording_id=np.full(n, recording.recording_id),
-        r_peak_sample=samples[whole],
-        time_s=time_s[whole],
-        is_beat=beat[whole],
-        symbol=symbols[whole],
-        reference=labels.aami_classes(symbols[whole]),
-        heartwave5=labels.heartwave5_classes(symbols[whole]),
+        recording_id=np.full(len(rows), segmentation.recording.recording_id),
+        r_peak_sample=segmentation.samples[rows],
+        time_s=time_s,
+        is_beat=segmentation.is_beat[rows],
+        symbol=symbols,
+        reference=labels.aami_classes(symbols),
+        heartwave5=labels.heartwave5_classes(symbols),
         window=windows[0],
         second_window=windows[1] if has_second else np.zeros_like(windows[0]),
-        has_second_lead=np.full(n, has_second),
-        rr_previous_s=sequence.rr_previous_s[whole].astype(np.float32),
-        rr_next_s=sequence.rr_next_s[whole].astype(np.float32),
-        context=context[whole],
+        has_second_lead=np.full(len(rows), has_second),
+        rr_previous_s=sequence.rr_previous_s[rows].astype(np.float32),
+        rr_next_s=sequence.rr_next_s[rows].astype(np.float32),
+        quality=qualities[0],
+        second_quality=qualities[1] if has_second else np.full(len(rows), np.nan, dtype=np.float32),
+        is_classifiable=segmentation.quality.can_classify(time_s, segmentation.leads[0]),
+        context=segmentation.context[rows],
     )
-
-
-def _fiducials(recording: Recording, analysis_lead: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-    """R peaks (and marks) with their symbols, by the expert where there is one, else detected."""
-    if recording.annotation_samples is None or recording.annotation_symbols is None:
-        detected = rpeaks.detect_r_peaks(analysis_lead, recording.sampling_frequency)
-        return detected, np.full(len(detected), "", dtype="<U1")
-    kept = labels.has_window(recording.annotation_symbols)
-    return recording.annotation_samples[kept].astype(np.int64), recording.annotation_symbols[kept].astype("<U1")
-
-
-def _cut(filtered: NDArray[np.float32], positions: NDArray[np.int64]) -> list[NDArray[np.int16]]:
-    """Windows in µV, int16 (n, 187) for each lead, of signals in mV (n_samples, n_leads) around positions (n,)."""
-    limits = np.iinfo(np.int16)
-    leads = []
-    for lead in filtered.T:
-        microvolts = windows_of(lead, R_PEAK_INDEX, WINDOW_SAMPLES - R_PEAK_INDEX)[positions]
-        microvolts *= np.float32(MICROVOLTS_PER_MILLIVOLT)
-        np.rint(microvolts, out=microvolts)
-        leads.append(np.clip(microvolts, limits.min, limits.max, out=microvolts).astype(np.int16))
-    return leads

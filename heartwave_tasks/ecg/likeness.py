@@ -6,6 +6,7 @@ like the beats on time: the recording itself tells ectopic foci from chance, wit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,10 +14,12 @@ import numpy as np
 from heartwave_tasks.ecg import shapes
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.rhythm import Sequence, Timing
-    from heartwave_tasks.ecg.shapes import Shapes
+    from heartwave_tasks.ecg.shapes import Cuts
 
 REFERENCE_BEATS: Final = 600
 """Beats of the recording, evenly spread, that every beat is compared with."""
@@ -48,46 +51,73 @@ LIKENESS_FEATURES: Final = (
     "alike_p_correlation",
     "alike_qrs_correlation",
 )
-"""Names of the columns of `describe_likeness`."""
+"""Names of the columns of `Relatives.describe`."""
 
 
-def describe_likeness(
-    sequence: Sequence,
-    timing: Timing,
-    beats_of: Shapes,
-    p_correlation: NDArray[np.floating],
-    qrs_correlation: NDArray[np.floating],
-) -> dict[str, NDArray[np.floating]]:
-    """Compare every row with beats of its recording, by name in `LIKENESS_FEATURES`, (n,) each.
+@dataclass(frozen=True)
+class Relatives:
+    """The reference beats, k of them, and how each behaves.
 
-    `p_correlation` and `qrs_correlation` (n,) are those with the dominant beat.
+    Attributes
+    ----------
+    rows
+        int64 (k,) rows of the recording.
+    outlines, behaviour
+        float32 (k, 112 x leads) and (k, 8).
     """
-    rows = np.flatnonzero(sequence.beat)
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), REFERENCE_BEATS)).astype(np.int64))
-    reference = rows[chosen]
-    outlines = _outlines(beats_of)
-    log_previous = np.log(timing.of_beats / timing.running_median)[chosen]
-    behaviour = np.column_stack(
-        [
+
+    rows: NDArray[np.int64]
+    outlines: NDArray[np.float32]
+    behaviour: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        sequence: Sequence,
+        timing: Timing,
+        rows: NDArray[np.int64],
+        cuts: Cuts,
+        dominant: dict[str, NDArray[np.floating]],
+    ) -> Self:
+        """Describe the `rows` that `choose_relatives` has chosen, given their cuts and comparison with the dominant."""
+        of_beats = timing.of_beats
+        chosen = sequence.own[rows]
+        log_previous = np.log(of_beats / timing.running_median)[chosen]
+        rank = np.argsort(np.argsort(of_beats, kind="stable"), kind="stable") / max(len(of_beats) - 1, 1)
+        behaviour = [
             log_previous,
-            np.log(timing.following[reference] / timing.running_median[chosen]),
-            np.log(timing.of_beats / timing.of_beats.mean())[chosen],
-            (np.argsort(np.argsort(timing.of_beats, kind="stable"), kind="stable") / max(len(rows) - 1, 1))[chosen],
+            np.log(timing.following[rows] / timing.running_median[chosen]),
+            np.log(of_beats / of_beats.mean())[chosen],
+            rank[chosen],
             log_previous**2,
             log_previous < np.log(EARLY),
-            p_correlation[reference],
-            qrs_correlation[reference],
+            dominant["p_correlation"],
+            dominant["qrs_correlation"],
         ]
-    ).astype(np.float32)
-    own_column = np.full(len(outlines), -1)
-    own_column[reference] = np.arange(len(reference))
-    described = np.concatenate(
-        [
-            _describe(outlines[start : start + ROWS_AT_ONCE], outlines[reference], behaviour, own_column[start:])
-            for start in range(0, len(outlines), ROWS_AT_ONCE)
-        ]
-    )
-    return dict(zip(LIKENESS_FEATURES, described.T, strict=True))
+        return cls(rows, _outlines(cuts), np.column_stack(behaviour).astype(np.float32))
+
+    def describe(self, first: int, cuts: Cuts) -> dict[str, NDArray[np.floating]]:
+        """Compare rows with the reference beats, by name in `LIKENESS_FEATURES`, (n,) each.
+
+        `first` is the recording's row that `cuts` begin with.
+        """
+        outlines = _outlines(cuts)
+        own_column = np.full(len(outlines), -1)
+        inside = (self.rows >= first) & (self.rows < first + len(outlines))
+        own_column[self.rows[inside] - first] = np.flatnonzero(inside)
+        described = np.concatenate(
+            [
+                _describe(outlines[start : start + ROWS_AT_ONCE], self.outlines, self.behaviour, own_column[start:])
+                for start in range(0, len(outlines), ROWS_AT_ONCE)
+            ]
+        )
+        return dict(zip(LIKENESS_FEATURES, described.T, strict=True))
+
+
+def choose_relatives(beat: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Choose the rows (k,) of the reference beats, among rows of which `beat` (n,) are beats."""
+    rows = np.flatnonzero(beat)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), REFERENCE_BEATS)).astype(np.int64))]
 
 
 def _describe(
@@ -115,9 +145,9 @@ def _describe(
     return np.column_stack(columns).astype(np.float32)
 
 
-def _outlines(beats_of: Shapes) -> NDArray[np.float32]:
+def _outlines(cuts: Cuts) -> NDArray[np.float32]:
     """All leads of a beat's QRS and ST as one vector of length 1, (n, 112 x leads), whose products are correlations."""
-    parts = [cut.samples[:, QRS_T] - cut.samples[:, QRS_T].mean(axis=1, keepdims=True) for cut in beats_of.cuts]
+    parts = [cut.samples[:, QRS_T] - cut.samples[:, QRS_T].mean(axis=1, keepdims=True) for cut in cuts.leads]
     outlines = np.concatenate(parts, axis=1).astype(np.float32)
     outlines /= np.linalg.norm(outlines, axis=1, keepdims=True) + np.float32(1e-9)
     return outlines

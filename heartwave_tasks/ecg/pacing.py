@@ -10,12 +10,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from heartwave_tasks.ecg.shapes import windows_of
+from heartwave_tasks.ecg.filtered_leads import MICROVOLTS_PER_MILLIVOLT
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from heartwave_tasks.ecg.filtered_leads import FilteredLeads
+    from heartwave_tasks.ecg.stretches import Stretch
 
 SPIKE_HZ: Final = 45.0
 """Above it lies what the analysis filter takes out and a spike mostly consists of."""
@@ -33,6 +37,9 @@ SPIKE_MEASURES: Final = ("spike_over_slope", "spike_over_height", "spike_over_qu
 PACING_FEATURES: Final = (*SPIKE_MEASURES, *(f"second_{name}" for name in SPIKE_MEASURES))
 """Names of the columns of `describe_pacing`: log ratios without a unit, and where the spike lies, for both leads."""
 
+USUAL_BEATS: Final = 20_000
+"""About as many beats of a recording, evenly spread, say how high its QRS complexes are."""
+
 REACH: Final = 64
 """Samples on either side that the filter's answer to a sample extends to; beyond it is less than 1e-8 of it."""
 
@@ -42,36 +49,51 @@ PIECE: Final = 30
 _TINY: Final = 1e-9
 
 
+def measure_spikes(stretch: Stretch, positions: NDArray[np.int64], leads: tuple[int, ...]) -> NDArray[np.float32]:
+    """Measure the sharpest moment of rows at positions (n,) in a stretch.
+
+    Returns float32 (n, 4 x leads): its size, the steepest slope of the filtered signal and the usual size where nothing
+    sharp is expected, in mV, and where it lies from the R peak, in samples at 360 Hz; for each lead in turn.
+    """
+    local = positions - stretch.start
+    columns: list[NDArray[np.floating]] = []
+    for lead in leads:
+        near, calm = (_sharp(stretch.samples[:, lead], local, edges) for edges in (SPIKE_SEARCH, QUIET))
+        steps = np.diff(_around(stretch.filtered[:, lead], local, SPIKE_SEARCH), axis=1)
+        columns += [
+            near.max(axis=1),
+            np.maximum(steps.max(axis=1), -steps.min(axis=1)),
+            np.sqrt(np.vecdot(calm, calm) / calm.shape[1]),
+            near.argmax(axis=1) + float(SPIKE_SEARCH[0]),
+        ]
+    return np.column_stack(columns).astype(np.float32)
+
+
 def describe_pacing(
-    samples: NDArray[np.floating],
-    filtered: NDArray[np.floating],
-    positions: NDArray[np.int64],
-    beat: NDArray[np.bool_],
+    spikes: NDArray[np.float32], leads: FilteredLeads, positions: NDArray[np.int64], beat: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.floating]]:
-    """Describe the sharpest moment of every row, by name in `PACING_FEATURES`, (n,) each; NaN without a second lead.
+    """Compare spikes with the recording's beats, by name in `PACING_FEATURES`, (n,) each; NaN without a second lead.
 
     Parameters
     ----------
-    samples, filtered
-        (n_samples, 1 or 2) signals at 360 Hz before and after the analysis filter.
-    positions, beat
-        int64 (n,) R peaks, bool (n,) which of them are beats.
+    spikes
+        (n, 4 x leads) as `measure_spikes` gives them.
+    leads, positions, beat
+        The filtered leads, int64 (n,) R peaks in them, bool (n,) which of them are beats.
     """
     columns: list[NDArray[np.floating]] = []
-    for lead in range(samples.shape[1]):
-        near, calm = (_sharp(samples[:, lead], positions, edges) for edges in (SPIKE_SEARCH, QUIET))
-        peak = near.max(axis=1)
-        steps = np.diff(_around(filtered[:, lead], positions, SPIKE_SEARCH), axis=1)
-        slope = np.maximum(steps.max(axis=1), -steps.min(axis=1))
-        qrs = _around(filtered[:, lead], positions[beat], QRS)
-        height = float(np.median(qrs.max(axis=1) - qrs.min(axis=1))) or 1.0
-        quiet = np.sqrt(np.vecdot(calm, calm) / calm.shape[1])
+    usual = positions[beat]
+    usual = usual[:: max(1, len(usual) // USUAL_BEATS)]
+    for lead in range(leads.n_leads):
+        peak, slope, quiet, lag = spikes[:, 4 * lead : 4 * lead + 4].T.astype(np.float64)
+        heights = np.ptp(leads.cut(lead, usual, -QRS[0], QRS[1]).astype(np.float32), axis=1)
+        height = float(np.median(heights)) / MICROVOLTS_PER_MILLIVOLT or 1.0
         floor = _TINY * height
         columns += [
             np.log((peak + floor) / (slope + floor)),
             np.log((peak + floor) / height),
             np.log((peak + floor) / (quiet + floor)),
-            near.argmax(axis=1) + float(SPIKE_SEARCH[0]),
+            lag,
         ]
     absent = np.full(len(positions), np.nan)
     columns += [absent] * (len(PACING_FEATURES) - len(columns))
@@ -106,5 +128,11 @@ def _response() -> NDArray[np.float64]:
 
 
 def _around(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tuple[int, int]) -> NDArray[np.floating]:
-    """Cut (n, edges[1] - edges[0]) around positions (n,); beyond the recording its first and last samples go on."""
-    return windows_of(lead, max(-edges[0], 0), max(edges[1], 0))[positions][:, max(edges[0], 0) :]
+    """Cut (n, edges[1] - edges[0]) around positions (n,); beyond the lead its first and last samples go on.
+
+    Taking rows of a view copies stretches of memory, not samples.
+    """
+    before, after = max(-edges[0], 0), max(edges[1], 0)
+    windows = sliding_window_view(np.pad(lead, (before, after - 1), mode="edge"), before + after)
+    cut: NDArray[np.floating] = windows[positions][:, max(edges[0], 0) :]
+    return cut

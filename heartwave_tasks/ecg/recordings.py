@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class RecordingError(ValueError):
+    """A recording holds nothing to segment; the message says what was expected and found."""
+
+
 class Signals(Protocol):
     """Signals of all leads of a recording, read a stretch at a time: three days of twelve leads fit in no memory."""
 

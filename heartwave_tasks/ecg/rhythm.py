@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -63,7 +63,10 @@ TIMING_FEATURES: Final = (
 )
 """Names of the columns of `describe_timing`."""
 
-_SHARES: Final = (0.05, 0.16, 0.5, 0.75, 0.84, 0.9)
+BEATS_AT_ONCE: Final = 8192
+"""Bounds the memory of what is said of every beat's neighbours."""
+
+_SHARES: Final = (0.5, 0.05, 0.16, 0.75, 0.84, 0.9)
 _SMALLEST_RR_S: Final = 1e-3
 _RR_DECIMALS: Final = 9
 """Equal intervals stay equal wherever in the recording they lie, which the last bits of times would not have."""
@@ -197,25 +200,41 @@ def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> li
     In atrial fibrillation every interval is irregular and none is premature; in sinus rhythm one stands out.
     """
     log_previous, log_next = np.log(timing.previous), np.log(timing.following)
-    others = np.delete(_windows(np.log(timing.of_beats), half), [half, half + 1], axis=1)
-    ranked = np.sort(others, axis=1)
-    median, low5, low, upper75, high, upper90 = (
-        quantile(ranked, share) for share in (0.5, 0.05, 0.16, 0.75, 0.84, 0.9)
-    )
-    spread = (high - low) / 2 + SPREAD_FLOOR
-    steps = np.abs(np.diff(others, axis=1))
-    own = sequence.own
+    windows: NDArray[np.float64] = _windows(np.log(timing.of_beats), half)
+    pieces = [_describe_others(windows[at : at + BEATS_AT_ONCE], half) for at in range(0, len(windows), BEATS_AT_ONCE)]
+    around = np.concatenate(pieces)[sequence.own]
+    median, spread, regular, step, steady, upper90, upper75, low5 = around.T
     return [
-        (log_previous - median[own]) / spread[own],
-        (log_next - median[own]) / spread[own],
-        spread[own],
-        (np.abs(others - median[:, None]) < REGULAR).mean(axis=1)[own],
-        quantile(np.sort(steps, axis=1), 0.5)[own],
-        (steps < STEADY).mean(axis=1)[own],
-        log_previous - upper90[own],
-        log_previous - upper75[own],
-        log_previous - low5[own],
+        (log_previous - median) / spread,
+        (log_next - median) / spread,
+        spread,
+        regular,
+        step,
+        steady,
+        log_previous - upper90,
+        log_previous - upper75,
+        log_previous - low5,
     ]
+
+
+def _describe_others(windows: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    """Median, spread and regularity of the log RR around some beats, (m, 8)."""
+    others = np.delete(windows, [half, half + 1], axis=1)
+    ranked = np.sort(others, axis=1)
+    median, low5, low, upper75, high, upper90 = (quantile(ranked, share) for share in _SHARES)
+    steps = np.abs(np.diff(others, axis=1))
+    return np.column_stack(
+        [
+            median,
+            (high - low) / 2 + SPREAD_FLOOR,
+            (np.abs(others - median[:, None]) < REGULAR).mean(axis=1),
+            quantile(np.sort(steps, axis=1), 0.5),
+            (steps < STEADY).mean(axis=1),
+            upper90,
+            upper75,
+            low5,
+        ]
+    )
 
 
 def _past_mean(of_beats: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -227,7 +246,7 @@ def _past_mean(of_beats: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def _windows(values: NDArray[np.floating], half: int) -> NDArray[np.floating]:
+def _windows(values: NDArray[np.floating], half: int) -> NDArray[Any]:
     """Windows (m, 2 half + 1) around every one of (m,) values, mirrored at the ends."""
     padded = np.pad(values, half, mode="reflect" if len(values) > half else "edge")
     return sliding_window_view(padded, 2 * half + 1)

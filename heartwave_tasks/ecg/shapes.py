@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from heartwave_tasks.ecg.filtered_leads import FilteredLeads
     from heartwave_tasks.ecg.rhythm import Timing
 
 BEFORE_R: Final = 108
@@ -129,59 +130,90 @@ class Cut:
         sizes = [samples[:, zone].max(axis=1) - samples[:, zone].min(axis=1) for zone in ZONES.values()]
         return cls(samples, level, energy, np.column_stack(sizes))
 
-
-@dataclass(frozen=True)
-class Shapes:
-    """Aligned beats of one recording in units of its own QRS height, one entry for each lead.
-
-    Attributes
-    ----------
-    cuts
-        Every row, n of them, for each lead.
-    dominant, slow
-        (252,) for each lead: median beat of the dominant rhythm, and of the slowest beats.
-    shift
-        int64 (n,) samples a row was moved to lie on the dominant beat.
-    """
-
-    cuts: tuple[Cut, ...]
-    dominant: tuple[NDArray[np.floating], ...]
-    slow: tuple[NDArray[np.floating], ...]
-    shift: NDArray[np.int64]
-
-    @classmethod
-    def of(
-        cls, filtered: NDArray[np.floating], positions: NDArray[np.int64], beat: NDArray[np.bool_], timing: Timing
-    ) -> Self:
-        """Cut, scale and align rows at `positions` (n,) of signals (n_samples, n_leads); templates see only beats."""
-        rows = np.flatnonzero(beat)
-        normal = rows[_normal(timing, beat)]
-        slow = rows[_slow(timing.of_beats)]
-        leads = [windows_of(lead, BEFORE_R + LARGEST_SHIFT, AFTER_R + LARGEST_SHIFT) for lead in filtered.T]
-        wide = [windows[positions] for windows in leads]
-        unshifted = slice(LARGEST_SHIFT, LARGEST_SHIFT + BEFORE_R + AFTER_R)
-        first = [median_beat(cut[_spread(normal), unshifted]) for cut in wide]
-        heights = [np.float32(np.ptp(template[ZONES["qrs"]]) or 1.0) for template in first]
-        wide = [cut / height for cut, height in zip(wide, heights, strict=True)]
-        first = [template / height for template, height in zip(first, heights, strict=True)]
-        shift, likeness = _best_shift(wide, first)
-        every = np.arange(len(shift))
-        cuts = tuple(sliding_window_view(cut, BEFORE_R + AFTER_R, axis=1)[every, LARGEST_SHIFT + shift] for cut in wide)
-        typical = normal[likeness[normal] >= np.quantile(likeness[normal], _BEST_LOOKING_QUANTILE)]
-        return cls(
-            cuts=tuple(Cut.of(cut) for cut in cuts),
-            dominant=tuple(median_beat(cut[_spread(typical)]) for cut in cuts),
-            slow=tuple(median_beat(cut[_spread(slow)]) for cut in cuts),
-            shift=shift,
+    def take(self, rows: slice) -> Self:
+        """Keep a slice of the rows."""
+        return replace(
+            self, samples=self.samples[rows], level=self.level[rows], energy=self.energy[rows], size=self.size[rows]
         )
 
 
-def windows_of(lead: NDArray[np.floating], before: int, after: int) -> NDArray[np.floating]:
-    """Return a view (n_samples, before + after) of one lead whose row i holds ``[i - before, i + after)``.
+@dataclass(frozen=True)
+class Cuts:
+    """Aligned beats, n rows: one `Cut` for each lead, and int64 (n,) samples each row was moved by."""
 
-    Beyond the recording its first and last samples go on. Taking rows of it copies stretches of memory, not samples.
+    leads: tuple[Cut, ...]
+    shift: NDArray[np.int64]
+
+    def take(self, rows: slice) -> Self:
+        """Keep a slice of the rows."""
+        return replace(self, leads=tuple(cut.take(rows) for cut in self.leads), shift=self.shift[rows])
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What the beats of one recording look like, in units of its own QRS height, one entry for each lead.
+
+    Attributes
+    ----------
+    scale
+        Factor from µV: of a lead whose dominant QRS complex points down it is negative, so that a lead that was put
+        on upside down gives the same shapes.
+    aligning
+        (252,) median beat of the dominant rhythm that rows are moved to lie on.
+    dominant, slow
+        (252,) median beat of the dominant rhythm, of those that look it, and of the slowest beats; both aligned.
     """
-    return sliding_window_view(np.pad(lead, (before, after - 1), mode="edge"), before + after)
+
+    scale: tuple[np.float32, ...]
+    aligning: tuple[NDArray[np.floating], ...]
+    dominant: tuple[NDArray[np.floating], ...] = ()
+    slow: tuple[NDArray[np.floating], ...] = ()
+
+    @classmethod
+    def of(cls, leads: FilteredLeads, positions: NDArray[np.int64], beat: NDArray[np.bool_], timing: Timing) -> Self:
+        """Take templates from the beats among rows at `positions` (n,)."""
+        rows = np.flatnonzero(beat)
+        normal = _spread(rows[_normal(timing, beat)])
+        slow = _spread(rows[_slow(timing.of_beats)])
+        medians = [
+            median_beat(leads.cut(lead, positions[normal], BEFORE_R, AFTER_R).astype(np.float32))
+            for lead in range(leads.n_leads)
+        ]
+        scale = tuple(_scale(median) for median in medians)
+        aligned = cls(scale, tuple(median * factor for median, factor in zip(medians, scale, strict=True)))
+        cuts, _, likeness = aligned._align(leads, positions[normal])
+        typical = likeness >= np.quantile(likeness, _BEST_LOOKING_QUANTILE)
+        slow_cuts, _, _ = aligned._align(leads, positions[slow])
+        return replace(
+            aligned,
+            dominant=tuple(median_beat(cut[typical]) for cut in cuts),
+            slow=tuple(median_beat(cut) for cut in slow_cuts),
+        )
+
+    def cut(self, leads: FilteredLeads, positions: NDArray[np.int64]) -> Cuts:
+        """Cut, scale and align rows at `positions` (n,)."""
+        cuts, shift, _ = self._align(leads, positions)
+        return Cuts(tuple(Cut.of(cut) for cut in cuts), shift)
+
+    def _align(
+        self, leads: FilteredLeads, positions: NDArray[np.int64]
+    ) -> tuple[list[NDArray[np.floating]], NDArray[np.int64], NDArray[np.float64]]:
+        """Return every lead's rows (n, 252), their shift (n,), and their likeness to the aligning beats then (n,)."""
+        wide = [
+            leads.cut(lead, positions, BEFORE_R + LARGEST_SHIFT, AFTER_R + LARGEST_SHIFT) * factor
+            for lead, factor in enumerate(self.scale)
+        ]
+        shift, likeness = _best_shift(wide, self.aligning)
+        every = np.arange(len(shift))
+        cuts = [sliding_window_view(cut, BEFORE_R + AFTER_R, axis=1)[every, LARGEST_SHIFT + shift] for cut in wide]
+        return cuts, shift, likeness
+
+
+def _scale(median: NDArray[np.floating]) -> np.float32:
+    """Factor that makes the QRS complex of a median beat (252,) in µV one high, and upright."""
+    qrs = median[ZONES["qrs"]]
+    upright = qrs.max() + qrs.min() - 2 * np.median(median) >= 0
+    return np.float32((1.0 if upright else -1.0) / (np.ptp(qrs) or 1.0))
 
 
 def correlation(beats: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -267,7 +299,7 @@ def median_beat(cut: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _best_shift(
-    wide: list[NDArray[np.floating]], templates: list[NDArray[np.floating]]
+    wide: list[NDArray[np.floating]], templates: tuple[NDArray[np.floating], ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Shift (n,) at which QRS complexes correlate best with the templates, over all leads, and that correlation (n,).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,60 +22,91 @@ PASS_BAND_HZ: Final = (0.5, 40.0)
 LEAD_PREFERENCE: Final = ("MLII", "II", "ML2", "MLI", "I", "MLIII", "III", "V5", "V4", "V6", "V2", "V3", "V1", "AVF")
 """Leads the analysis prefers, best first; the R wave is upright and tall in the first ones."""
 
+LONGEST_BRIDGE_S: Final = 20.0
+"""A gap up to this long is bridged by a straight line. Of a longer one each half-bridge holds its end's level, so that
+what is drawn across a gap never depends on samples further away."""
+
 _NAME_PREFIXES: Final = ("ECG ", "EKG ", "LEAD ")
+_MOST_STEPS: Final = (
+    10_000  # denominators of rates that are no whole numbers: a beat moves by less than 1e-8 of its time
+)
 
 
-def choose_leads(lead_names: Sequence[str]) -> tuple[int, ...]:
-    """Choose the analysis lead, and a second one where there is one, by name; columns in that order.
+def order_leads(lead_names: Sequence[str]) -> tuple[int, ...]:
+    """Order all leads by what the analysis prefers; columns, best first.
 
     Names are compared without case and without a prefix such as ``ECG``; unknown names come last, in file order.
     """
     ranks = {name: rank for rank, name in enumerate(LEAD_PREFERENCE)}
-    order = sorted(range(len(lead_names)), key=lambda column: ranks.get(_plain(lead_names[column]), len(ranks)))
-    return tuple(order[:2])
+    return tuple(sorted(range(len(lead_names)), key=lambda column: ranks.get(_plain(lead_names[column]), len(ranks))))
 
 
-def fill_gaps(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Bridge missing samples (NaN, infinite) of (n_samples, n_leads) by straight lines; empty leads become zero."""
-    filled = np.asarray(samples, dtype=np.float32)
+def steps(sampling_frequency: float) -> Fraction:
+    """Return the samples at 360 Hz for every one at `sampling_frequency`, as a fraction."""
+    return Fraction(SAMPLING_FREQUENCY / sampling_frequency).limit_denominator(_MOST_STEPS)
+
+
+def fill_gaps(samples: NDArray[np.floating], sampling_frequency: float) -> NDArray[np.float64]:
+    """Bridge missing samples (NaN, infinite) of (n_samples, n_leads); what is known of no end becomes zero."""
+    filled = np.array(samples, dtype=np.float64)
     finite = np.isfinite(filled)
     if finite.all():
         return filled
-    filled = filled.copy()
+    longest = int(LONGEST_BRIDGE_S * sampling_frequency)
     index = np.arange(len(filled))
-    for lead in range(filled.shape[1]):
+    for lead in np.flatnonzero(~finite.all(axis=0)):
         known = finite[:, lead]
-        filled[~known, lead] = np.interp(index[~known], index[known], filled[known, lead]) if known.any() else 0.0
+        before = np.maximum.accumulate(np.where(known, index, -1))
+        after = np.minimum.accumulate(np.where(known, index, len(index))[::-1])[::-1]
+        missing = np.flatnonzero(~known)
+        first, last = before[missing], after[missing]
+        left = np.where(first >= 0, filled[first, lead], np.nan)
+        right = np.where(last < len(index), filled[np.minimum(last, len(index) - 1), lead], np.nan)
+        near_left, near_right = missing - first <= longest // 2, last - missing <= longest // 2
+        short = (first >= 0) & (last < len(index)) & (last - first <= longest)
+        line = left + (right - left) * (missing - first) / (last - first)
+        held = np.where(near_left & (first >= 0), left, np.where(near_right & (last < len(index)), right, 0.0))
+        filled[missing, lead] = np.where(short, line, held)
     return filled
 
 
-def resample(samples: NDArray[np.floating], sampling_frequency: float) -> NDArray[np.float32]:
-    """Bring signals (n_samples, n_leads) to 360 Hz behind a zero-phase anti-alias filter, gaps bridged.
+def resample(samples: NDArray[np.float64], sampling_frequency: float) -> NDArray[np.float64]:
+    """Bring signals (n_samples, n_leads) without gaps to 360 Hz behind a zero-phase anti-alias filter.
 
     Sample i of the answer lies at exactly ``i / 360`` seconds, so a time maps to the same time.
     """
     from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
 
-    filled = fill_gaps(samples)
-    ratio = Fraction(SAMPLING_FREQUENCY / sampling_frequency).limit_denominator(10_000)
+    ratio = steps(sampling_frequency)
     if ratio == 1:
-        return filled
-    up_down = ratio.numerator, ratio.denominator
-    return signal.resample_poly(filled, *up_down, axis=0, padtype="line").astype(np.float32)
+        return samples
+    up, down = ratio.numerator, ratio.denominator
+    # Ends that go on as they are: other ways of padding make every sample depend on where the signal was cut.
+    resampled: NDArray[np.float64] = signal.resample_poly(samples, up, down, axis=0, padtype="edge")
+    return resampled
 
 
 def filter_signals(samples: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Take baseline wander and noise out of whole signals (n_samples, n_leads) in mV at 360 Hz, without delay.
+    """Take baseline wander and noise out of signals (n_samples, n_leads) in mV at 360 Hz, without delay.
 
     A Butterworth band-pass run forwards and backwards in double precision: second-order sections at 0.5 Hz lose
     their baseline in single precision.
     """
     from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
 
-    sections = signal.butter(2, PASS_BAND_HZ, btype="bandpass", fs=SAMPLING_FREQUENCY, output="sos")
+    sections = band_pass(PASS_BAND_HZ, SAMPLING_FREQUENCY)
     padding = min(len(samples) - 1, int(2 * SAMPLING_FREQUENCY))
     filtered = signal.sosfiltfilt(sections, np.asarray(samples, dtype=np.float64), axis=0, padlen=padding)
     return filtered.astype(np.float32)
+
+
+@cache
+def band_pass(edges_hz: tuple[float, float], sampling_frequency: float) -> NDArray[np.float64]:
+    """Design a Butterworth band-pass of order 2 as second-order sections."""
+    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
+
+    sections: NDArray[np.float64] = signal.butter(2, edges_hz, btype="bandpass", fs=sampling_frequency, output="sos")
+    return sections
 
 
 def _plain(lead_name: str) -> str:

@@ -30,18 +30,6 @@ def to_microvolts(samples: NDArray[np.floating]) -> NDArray[np.int16]:
     return microvolts
 
 
-def pyramid(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    """Return the levels of one lead, µV (n,): the samples themselves, then lowest and highest (m, 2) of ever more.
-
-    Entry i of level k covers samples ``[i * 8**k, (i + 1) * 8**k)``; one of missing samples alone is missing.
-    """
-    levels: list[NDArray[np.int16]] = [samples]
-    while len(levels[-1]) > SMALLEST_LEVEL:
-        below = levels[-1]
-        levels.append(extremes(below, -(-len(below) // FACTOR), FACTOR))
-    return levels
-
-
 def extremes(entries: NDArray[np.int16], n_columns: int, per_column: int) -> NDArray[np.int16]:
     """Reduce samples (n,) or extremes (n, 2) to the lowest and highest (n_columns, 2) of every ``per_column``."""
     low, high = (entries[:, 0], entries[:, 1]) if entries.ndim == 2 else (entries, entries)  # noqa: PLR2004

@@ -19,7 +19,11 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutRecording:
-    """A recording that was cut into beats. Rates in Hz, samples per lead at the recording's own rate."""
+    """A recording that was cut into beats. Rates in Hz, samples per lead at the recording's own rate.
+
+    ``minute_quality`` is each lead's mean quality in every minute, in percent; ``noisy_minutes`` are those in which the
+    analysis lead shows mostly noise, counted from 0.
+    """
 
     sampling_frequency: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     n_samples: Annotated[int, Field(ge=1)]
@@ -31,6 +35,9 @@ class CutRecording:
     n_windows: _Count
     n_beats: _Count
     n_marks: _Count
+    n_unclassifiable: _Count
+    minute_quality: list[list[Annotated[int, Field(ge=0, le=100)]]]
+    noisy_minutes: list[_Count]
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import asdict
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import scipy.signal
 import wfdb.processing
 
-from heartwave_tasks.ecg import labels, rpeaks, signals
-from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, RecordingError, segment
+from heartwave_tasks.ecg import labels, signals
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, cut_beats
+from heartwave_tasks.ecg.recordings import RecordingError
+from heartwave_tasks.ecg.segmentation import ANNOTATIONS, Segmentation
+from heartwave_tasks.ecg.stretches import count_samples
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.arrivals import REPAIR, Arrival
 from heartwave_tasks.stores.record_formats import read_recording
 from heartwave_tasks.stores.recordings import RecordingProblem
-from heartwave_tasks.stores.strips import to_strip
+from heartwave_tasks.stores.strip_files import write_strip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.ecg.recordings import Recording
 
 _LEAD_NAME: Final = re.compile(
@@ -64,37 +67,55 @@ def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(arrival: Arrival, target: Path, content_sha256: str, settings: Settings) -> CutRecording:
     recording = read_recording(arrival, settings)
-    beats = segment(recording)
-    _reconcile(recording, len(beats))
-    target.write_bytes(lake.to_parquet(beats, content_sha256))
-    chosen = signals.choose_leads(recording.lead_names)
-    names = plain_leads(recording.lead_names)
-    strip = to_strip(recording.signals, recording.sampling_frequency, names, chosen)
-    target.with_name(STRIP_FILE).write_bytes(strip)
-    n_beats = int(np.count_nonzero(beats.is_beat))
-    annotated = recording.annotation_symbols is not None
+    segmentation = Segmentation.of(recording, detect=settings.r_peaks == "detected")
+    counts = _Counts()
+    lake.write_parquet(counts.count(cut_beats(segmentation)), str(target), content_sha256)
+    annotated = segmentation.r_peak_source == ANNOTATIONS
+    if annotated:
+        _reconcile(recording, counts.windows)
+    names, chosen = plain_leads(recording.lead_names), segmentation.leads
+    strip = target.with_name(STRIP_FILE)
+    write_strip(strip, recording.signals, recording.sampling_frequency, names, chosen)
     return CutRecording(
         sampling_frequency=recording.sampling_frequency,
         n_samples=recording.signals.n_samples,
         leads=names,
         analysis_lead=names[chosen[0]],
         second_lead=names[chosen[1]] if len(chosen) > 1 else None,
-        r_peak_source="annotations" if annotated else rpeaks.DETECTOR,
+        r_peak_source=segmentation.r_peak_source,
         annotated=annotated,
-        n_windows=len(beats),
-        n_beats=n_beats,
-        n_marks=len(beats) - n_beats,
+        n_windows=counts.windows,
+        n_beats=counts.beats,
+        n_marks=counts.windows - counts.beats,
+        n_unclassifiable=counts.unclassifiable,
+        minute_quality=np.rint(100 * segmentation.quality.of_minutes().T).astype(int).tolist(),
+        noisy_minutes=np.flatnonzero(segmentation.quality.noisy_minutes(chosen[0])).tolist(),
     )
+
+
+@dataclass
+class _Counts:
+    """What went by on its way into the lake."""
+
+    windows: int = 0
+    beats: int = 0
+    unclassifiable: int = 0
+
+    def count(self, parts: Iterable[Beats]) -> Iterator[Beats]:
+        for part in parts:
+            self.windows += len(part)
+            self.beats += int(np.count_nonzero(part.is_beat))
+            self.unclassifiable += int(np.count_nonzero(part.is_beat & ~part.is_classifiable))
+            yield part
 
 
 def _reconcile(recording: Recording, n_cut: int) -> None:
     """Count the annotations that have a whole window anew, from the annotations themselves: none may be lost."""
     if recording.annotation_samples is None or recording.annotation_symbols is None:
         return
-    scale = Fraction(signals.SAMPLING_FREQUENCY / recording.sampling_frequency).limit_denominator(10_000)
     counted = recording.annotation_samples[labels.has_window(recording.annotation_symbols)]
     positions = np.rint(counted * (signals.SAMPLING_FREQUENCY / recording.sampling_frequency))
-    n_resampled = math.ceil(recording.signals.n_samples * scale)
+    n_resampled = count_samples(recording)
     n_whole = np.count_nonzero((positions >= R_PEAK_INDEX) & (positions + WINDOW_SAMPLES - R_PEAK_INDEX <= n_resampled))
     if n_whole != n_cut:
         reason = f"{recording.recording_id}: {n_whole} annotations have a whole window, but {n_cut} windows were cut."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from heartwave_tasks.ecg.beats import SEGMENTER_VERSION
+from heartwave_tasks.ecg.beats import DETECTED_SUFFIX, SEGMENTER_VERSION
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.reconciliation import Contradictions
@@ -85,7 +85,7 @@ def plan(settings: Settings) -> list[IngestShard]:
     """
     client = s3_client(settings)
     with PredictionStore(settings.require_database_url()) as store:
-        known = store.known_fingerprints(SEGMENTER_VERSION)
+        known = store.known_fingerprints(segmenter_version(settings))
         listings = list(list_recordings(client, settings))
         store.resolve_quarantine((listing.recording_id, listing.fingerprint) for listing in listings)
     new = [listing for listing in listings if listing.fingerprint not in known.get(listing.recording_id, ())]
@@ -95,6 +95,11 @@ def plan(settings: Settings) -> list[IngestShard]:
     return [
         IngestShard(number=number, of=len(groups), recording_ids=group) for number, group in enumerate(groups, start=1)
     ]
+
+
+def segmenter_version(settings: Settings) -> str:
+    """Return the version beats are cut under: forced detection gives other beats of the same recording."""
+    return SEGMENTER_VERSION + (DETECTED_SUFFIX if settings.r_peaks == "detected" else "")
 
 
 def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
@@ -178,7 +183,7 @@ def _publish(
     out: Path,
 ) -> IngestCounts:
     """Write strip and beats, then their record: killed in between, a rerun writes the same objects again."""
-    key = lake.beats_key(listing.recording_id, content)
+    key = lake.beats_key(listing.recording_id, content, segmenter_version(settings))
     lake.check(
         (out / BEATS_FILE).read_bytes(),
         lake.BeatsRef(
@@ -196,7 +201,7 @@ def _publish(
             recording_id=listing.recording_id,
             source=listing.source,
             content_sha256=content,
-            segmenter_version=SEGMENTER_VERSION,
+            segmenter_version=segmenter_version(settings),
             listing_fingerprint=listing.fingerprint,
             duration_s=cut.n_samples / cut.sampling_frequency,
             beats_key=key,

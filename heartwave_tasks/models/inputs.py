@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg.beats import MICROVOLTS_PER_MILLIVOLT, R_PEAK_INDEX, WINDOW_SAMPLES
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.ecg.filtered_leads import MICROVOLTS_PER_MILLIVOLT
 from heartwave_tasks.ecg.morphology import MORPHOLOGY_FEATURES, describe_windows
 
 if TYPE_CHECKING:

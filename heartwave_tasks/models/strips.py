@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg.beats import MICROVOLTS_PER_MILLIVOLT, R_PEAK_INDEX, WINDOW_SAMPLES
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES
+from heartwave_tasks.ecg.filtered_leads import MICROVOLTS_PER_MILLIVOLT
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
 
 if TYPE_CHECKING:

@@ -82,5 +82,8 @@ class LooseBeats(BaseModel):
             has_second_lead=np.zeros(n, dtype=bool),
             rr_previous_s=np.full(n, np.nan, dtype=np.float32),
             rr_next_s=np.full(n, np.nan, dtype=np.float32),
+            quality=np.ones(n, dtype=np.float32),
+            second_quality=np.full(n, np.nan, dtype=np.float32),
+            is_classifiable=np.ones(n, dtype=bool),
             context=context,
         )

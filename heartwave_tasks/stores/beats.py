@@ -50,6 +50,9 @@ SCHEMA: Final = pa.schema(
         pa.field("has_second_lead", pa.bool_(), nullable=False),
         pa.field("rr_previous_s", pa.float32()),
         pa.field("rr_next_s", pa.float32()),
+        pa.field("quality", pa.float32(), nullable=False),
+        pa.field("second_quality", pa.float32()),
+        pa.field("is_classifiable", pa.bool_(), nullable=False),
         pa.field("context", _CONTEXT, nullable=False),
     ],
     metadata={
@@ -95,19 +98,30 @@ class BeatsRef:
     beats_sha256: str | None = None
 
 
-def beats_key(recording_id: str, content_sha256: str) -> str:
-    """Return the object key of a revision's beats, under the present segmenter."""
-    return f"{PREFIX}/segmenter={SEGMENTER_VERSION}/{recording_id}/{content_sha256}.parquet"
+def beats_key(recording_id: str, content_sha256: str, segmenter_version: str = SEGMENTER_VERSION) -> str:
+    """Return the object key of a revision's beats."""
+    return f"{PREFIX}/segmenter={segmenter_version}/{recording_id}/{content_sha256}.parquet"
 
 
 def to_parquet(beats: Beats, content_sha256: str) -> bytes:
     """Write one revision's beats as Parquet; the same beats give the same bytes."""
-    table = to_arrow(beats)
-    metadata = {**(SCHEMA.metadata or {}), b"heartwave.content_sha256": content_sha256.encode()}
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(metadata), sink, store_schema=True, **LAYOUT)
+    write_parquet([beats], sink, content_sha256)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def write_parquet(parts: Iterable[Beats], sink: pa.NativeFile | str, content_sha256: str) -> None:
+    """Write one revision's beats, part by part, as Parquet: a row group each, so that they need not all be in memory.
+
+    `sink` is an open file of Arrow's, or a path.
+    """
+    metadata = {**(SCHEMA.metadata or {}), b"heartwave.content_sha256": content_sha256.encode()}
+    layout = dict(LAYOUT)
+    rows = layout.pop("row_group_size")
+    with pq.ParquetWriter(sink, SCHEMA.with_metadata(metadata), store_schema=True, **layout) as writer:
+        for beats in parts:
+            writer.write_table(to_arrow(beats).replace_schema_metadata(metadata), row_group_size=rows)
 
 
 def to_arrow(beats: Beats) -> pa.Table:
@@ -127,6 +141,9 @@ def to_arrow(beats: Beats) -> pa.Table:
         pa.array(beats.has_second_lead),
         pa.array(beats.rr_previous_s, from_pandas=True),
         pa.array(beats.rr_next_s, from_pandas=True),
+        pa.array(beats.quality),
+        pa.array(beats.second_quality, from_pandas=True),
+        pa.array(beats.is_classifiable),
         _rows(beats.context, _CONTEXT),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
@@ -169,6 +186,9 @@ def from_arrow(table: pa.Table) -> Beats:
         has_second_lead=_column(table, "has_second_lead").to_numpy(zero_copy_only=False),
         rr_previous_s=_column(table, "rr_previous_s").to_numpy(zero_copy_only=False).astype(np.float32),
         rr_next_s=_column(table, "rr_next_s").to_numpy(zero_copy_only=False).astype(np.float32),
+        quality=_column(table, "quality").to_numpy(),
+        second_quality=_column(table, "second_quality").to_numpy(zero_copy_only=False).astype(np.float32),
+        is_classifiable=_column(table, "is_classifiable").to_numpy(zero_copy_only=False),
         context=_matrix(_column(table, "context"), n),
     )
 

@@ -35,6 +35,9 @@ class RevisionRow:
     n_windows: int
     n_beats: int
     n_marks: int
+    n_unclassifiable: int = 0
+    minute_quality: Sequence[Sequence[int]] = ()
+    noisy_minutes: Sequence[int] = ()
     beats_sha256: str | None = None
     strip_sha256: str | None = None
 

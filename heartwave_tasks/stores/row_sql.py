@@ -29,7 +29,7 @@ def values(row: Any) -> dict[str, Any]:
             value = value.item()
         if isinstance(value, float) and math.isnan(value):
             value = None
-        if field.name == "leads":
+        if isinstance(value, tuple):
             value = list(value)
         columns["class" if field.name == "beat_class" else field.name] = value
     return columns

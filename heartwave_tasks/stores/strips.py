@@ -16,16 +16,12 @@ import numpy as np
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
-from heartwave_tasks.ecg.strips import FACTOR, MISSING, extremes, pyramid, to_microvolts
+from heartwave_tasks.ecg.strips import FACTOR, extremes
 from heartwave_tasks.stores.objects import get_object
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from botocore.client import BaseClient as S3Client
     from numpy.typing import NDArray
-
-    from heartwave_tasks.ecg.recordings import Signals
 
 PREFIX: Final = "strips"
 
@@ -35,8 +31,8 @@ MAX_LEADS: Final = 12
 PIECE: Final = 16_384
 """Entries of a piece; at 360 Hz 45 seconds of samples."""
 
-_MARK: Final = b"HWSTRIP1"
-_LENGTH: Final = struct.Struct("<I")
+MARK: Final = b"HWSTRIP1"
+LENGTH: Final = struct.Struct("<I")
 _FIRST_BYTES: Final = 65_536  # the header of a day, in one request
 _GONE: Final = frozenset({"404", "NoSuchKey"})
 
@@ -82,34 +78,6 @@ def beats_key(strip: str) -> str:
     return f"beats/{strip.partition('/')[2].removesuffix('.strip')}.parquet"
 
 
-def to_strip(signals: Signals, sampling_frequency: float, leads: Sequence[str], first: Sequence[int]) -> bytes:
-    """Write signals as a strip; the leads in ``first`` come first."""
-    order = [*first, *(column for column in range(signals.n_leads) if column not in first)][:MAX_LEADS]
-    samples = signals.read(0, signals.n_samples)
-    pyramids = [pyramid(to_microvolts(samples[:, column])) for column in order]
-    body: list[bytes] = []
-    at = 0
-    bounds: list[list[list[int]]] = []
-    for level in range(len(pyramids[0])):
-        bounds.append([])
-        for levels in pyramids:
-            ends = [at]
-            for start in range(0, len(levels[level]), PIECE):
-                body.append(_pack(levels[level][start : start + PIECE]))
-                at += len(body[-1])
-                ends.append(at)
-            bounds[-1].append(ends)
-    header = {
-        "sampling_frequency": sampling_frequency,
-        "n_samples": signals.n_samples,
-        "leads": [leads[column] for column in order],
-        "ranges": [_range(levels[0]) for levels in pyramids],
-        "pieces": bounds,
-    }
-    told = json.dumps(header, separators=(",", ":")).encode()
-    return b"".join([_MARK, _LENGTH.pack(len(told)), told, *body])
-
-
 class Strip:
     """A strip in the lake, read piece by piece.
 
@@ -119,10 +87,10 @@ class Strip:
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self._client, self._bucket, self._key = client, bucket, key
         first = self._fetch(0, _FIRST_BYTES)
-        if first[: len(_MARK)] != _MARK:
+        if first[: len(MARK)] != MARK:
             raise StripMissingError(f"{key} is no strip; delete it, and it is written anew.")
-        (length,) = _LENGTH.unpack_from(first, len(_MARK))
-        start = len(_MARK) + _LENGTH.size
+        (length,) = LENGTH.unpack_from(first, len(MARK))
+        start = len(MARK) + LENGTH.size
         told = first[start : start + length]
         if len(told) < length:
             told += self._fetch(start + len(told), start + length)
@@ -181,22 +149,6 @@ class Strip:
                 msg = f"{self._key} is not in the lake; ingest the recording again."
                 raise StripMissingError(msg) from error
             raise
-
-
-def _range(samples: NDArray[np.int16]) -> list[int]:
-    known = samples[samples != MISSING]
-    if not known.size:
-        return [0, 0, 0]
-    # Every so-manieth sample tells as much, and is sorted in no time.
-    chosen = known[:: max(1, known.size // 200_000)]
-    return [int(value) for value in np.quantile(chosen, (0.002, 0.5, 0.998))]
-
-
-def _pack(entries: NDArray[np.int16]) -> bytes:
-    """Compress differences along time: neighbours are much alike."""
-    steps = np.diff(entries, axis=0, prepend=np.zeros_like(entries[:1]))
-    packed: bytes = pa.compress(np.ascontiguousarray(steps).tobytes(), codec="zstd", asbytes=True)
-    return packed
 
 
 def _unpack(content: bytes, length: int, *, wide: bool) -> NDArray[np.int16]:

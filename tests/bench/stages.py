@@ -17,6 +17,7 @@ from scipy import signal
 from heartwave_tasks.ecg import beats as ecg_beats
 from heartwave_tasks.ecg import features, signals
 from heartwave_tasks.ecg.beats import Beats, segment
+from heartwave_tasks.ecg.leads import choose_leads
 from heartwave_tasks.ecg.shapes import Cut, compare, compare_qrs
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.settings import Settings
@@ -282,7 +283,7 @@ def _stopwatch(module: Any, name: str) -> Iterator[list[float]]:
 
 
 def _leads(recording: Recording) -> np.ndarray:
-    chosen = signals.choose_leads(recording.lead_names)
+    chosen = choose_leads(recording)
     return recording.signals.read(0, recording.signals.n_samples)[:, list(chosen)]
 
 

@@ -113,7 +113,8 @@ def test_good_and_bad(ward: Ward) -> None:
 def test_a_recording_over_its_limits_stops_nothing(ward: Ward) -> None:
     """A recording whose reading takes too much is quarantined by its limit, and the others are cut."""
     ward.put_record("ward3/small")
-    ward.put("ward3/large.hea", b"large 1 360 5000000\nlarge.dat 16 200 16 0 0 0 0 I\n")
+    # Length costs no memory, but forty leads at once do.
+    ward.put("ward3/large.hea", b"large 40 360 125000\n" + 40 * b"large.dat 16 200 16 0 0 0 0 I\n")
     ward.put("ward3/large.dat", bytes(10_000_000))
     tight = ward.settings.model_copy(update={"read_memory_bytes": 32 << 20})
     (shard,) = ingest.plan(tight)

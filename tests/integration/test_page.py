@@ -18,9 +18,9 @@ from fastapi import FastAPI, HTTPException, Request
 from psycopg2 import errors
 from pydantic import SecretStr
 
-from heartwave_tasks.ecg import signals
 from heartwave_tasks.ecg.beats import segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.ecg.leads import choose_leads
 from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.jobs.evaluation_rows import to_rows
 from heartwave_tasks.local.ports import choose
@@ -31,7 +31,8 @@ from heartwave_tasks.page.people import Person
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import LabelBatch
-from heartwave_tasks.stores.strips import strip_key, to_strip
+from heartwave_tasks.stores.strip_files import write_strip
+from heartwave_tasks.stores.strips import strip_key
 from heartwave_tasks.synthetic import write_recordings
 from tests.integration.planting import Planter, labels_of, rows, sha256
 from tests.integration.s3_server import run_s3_server
@@ -40,6 +41,7 @@ from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.ecg.recordings import Recording
@@ -91,7 +93,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 @pytest.fixture
-def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Recording) -> Iterator[Page]:
+def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Recording, tmp_path: Path) -> Iterator[Page]:
     """The page over a lake with one recording, labelled as its reference says with a few doubts."""
     settings = s3.model_copy(
         update={
@@ -104,9 +106,9 @@ def page(s3: Settings, database: DatabaseUrls, plant: Planter, recording: Record
     key = lake.beats_key(RECORDING, sha256(RECORDING))
     bucket = s3_client(settings)
     bucket.put_object(Bucket=settings.lake_bucket, Key=key, Body=lake.to_parquet(found, sha256(RECORDING)))
-    chosen = signals.choose_leads(recording.lead_names)
-    strip = to_strip(recording.signals, recording.sampling_frequency, recording.lead_names, chosen)
-    bucket.put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip)
+    strip = tmp_path / "strip"
+    write_strip(strip, recording.signals, recording.sampling_frequency, recording.lead_names, choose_leads(recording))
+    bucket.put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip.read_bytes())
     kept = found.take(found.is_beat)
     revision = plant.recording(
         RECORDING,
@@ -420,14 +422,15 @@ def test_a_moment_fixes_the_reviews(page: Page) -> None:
     assert page.plant.store.reviews_at(datetime.now(UTC)) == []
 
 
-def test_a_day_opens_at_once_and_pans_smoothly(page: Page) -> None:
+def test_a_day_opens_at_once_and_pans_smoothly(page: Page, tmp_path: Path) -> None:
     """A recording of 24 hours and 100 000 beats: first strip below 1 s, panning below 50 ms, no view above 200 kB."""
     rate, name = 360, "ward/day"
     signal = np.tile(page.recording.signals.read(0, 100 * rate)[:, :1], (864, 1))
     key = lake.beats_key(name, sha256(name))
     settings: Settings = page.app.state.settings
-    strip = to_strip(SignalsInMemory(signal), float(rate), ("MLII",), (0,))
-    s3_client(settings).put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip)
+    strip = tmp_path / "strip"
+    write_strip(strip, SignalsInMemory(signal), float(rate), ("MLII",), (0,))
+    s3_client(settings).put_object(Bucket=settings.lake_bucket, Key=strip_key(key), Body=strip.read_bytes())
     n_beats = 100_000
     times = np.linspace(1, 86_390, n_beats)
     revision = page.plant.recording(

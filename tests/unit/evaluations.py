@@ -46,6 +46,9 @@ def _recording(name: str, text: str, generator: np.random.Generator) -> Beats:
         has_second_lead=np.zeros(n, np.bool_),
         rr_previous_s=np.full(n, 0.8, np.float32),
         rr_next_s=np.full(n, 0.8, np.float32),
+        quality=np.ones(n, np.float32),
+        second_quality=np.full(n, np.nan, np.float32),
+        is_classifiable=np.ones(n, np.bool_),
         context=generator.normal(size=(n, len(CONTEXT_FEATURES))).astype(np.float32),
     )
 

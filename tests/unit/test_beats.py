@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from heartwave_tasks.ecg import mitbih
-from heartwave_tasks.ecg.beats import R_PEAK_INDEX, Beats, RecordingError, segment
+from heartwave_tasks.ecg.beats import R_PEAK_INDEX, Beats, segment
 from heartwave_tasks.ecg.labels import CLASSES
-from heartwave_tasks.ecg.recordings import SignalsInMemory
+from heartwave_tasks.ecg.recordings import RecordingError, SignalsInMemory
 from tests.unit.recordings import draw_recording, read_recording, samples_of
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ SECONDS = np.arange(10 * 360) / 360
         (("MLII", "V1"), (0, 1)),
         (("V5", "MLII"), (1, 0)),
         (("V5", "V2"), (0, 1)),
-        (("ECG V1", "ecg II", "ECG I"), (1, 2)),
+        (("ECG V1", "ecg II", "ECG I"), (1, 2, 0)),
         (("thorax",), (0,)),
-        (("a", "b", "c"), (0, 1)),
+        (("a", "b", "c"), (0, 1, 2)),
     ],
 )
-def test_leads_are_chosen_by_name(names: tuple[str, ...], columns: tuple[int, ...]) -> None:
+def test_leads_are_ordered_by_name(names: tuple[str, ...], columns: tuple[int, ...]) -> None:
     """MLII or II is the analysis lead wherever it stands; unknown names are taken in file order."""
-    assert signals.choose_leads(names) == columns
+    assert signals.order_leads(names) == columns
 
 
 def test_filter_keeps_the_heart_and_takes_wander_and_hum() -> None:
@@ -55,4 +55,12 @@ def test_resampling_does_not_alias() -> None:
 def test_gaps_are_bridged_by_straight_lines() -> None:
     """Missing samples lie on the line between their neighbours, and an empty lead is flat."""
     samples = np.array([[0.0, np.nan], [np.nan, np.nan], [np.inf, np.nan], [3.0, np.nan]])
-    assert signals.fill_gaps(samples).tolist() == [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]
+    assert signals.fill_gaps(samples, 1.0).tolist() == [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]
+
+
+def test_long_gaps_depend_on_nothing_far_away() -> None:
+    """Across a gap of a minute each end is held for ten seconds, with nothing in between."""
+    samples = np.concatenate([[[2.0]], np.full((60, 1), np.nan), [[5.0]]])
+    filled = signals.fill_gaps(samples, 1.0)[:, 0]
+    assert filled.tolist() == [2.0] * 11 + [0.0] * 40 + [5.0] * 11
+    np.testing.assert_array_equal(signals.fill_gaps(samples[:40], 1.0)[:, 0], filled[:40])

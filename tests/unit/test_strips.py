@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from heartwave_tasks.ecg.recordings import SignalsInMemory
-from heartwave_tasks.ecg.strips import MISSING, extremes, pyramid, to_microvolts
-from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key, to_strip
+from heartwave_tasks.ecg.strips import MISSING, extremes, to_microvolts
+from heartwave_tasks.stores.strip_files import write_strip
+from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -29,6 +32,13 @@ class Bucket:
         part = self.content[int(first) : int(last) + 1]
         self.fetched.append(len(part))
         return {"Body": io.BytesIO(part)}
+
+
+def written(directory: Path, signals: NDArray[np.float32], first: tuple[int, ...]) -> bytes:
+    """Return a strip of two leads."""
+    path = directory / "strip"
+    write_strip(path, SignalsInMemory(signals), 360.0, ("MLII", "V1"), first)
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +63,12 @@ def test_extremes_of_gaps() -> None:
     assert extremes(samples, 4, 2).tolist() == [[5, 5], [7, 7], [MISSING, MISSING], [-3, -3]]
 
 
-def test_pyramid_covers_everything() -> None:
-    """Each level's extremes are those of all samples below, down to the last incomplete entry."""
-    samples = np.random.default_rng(0).integers(-3_000, 3_000, 300_001).astype(np.int16)
-
-    for factor, level in zip((8, 64, 512), pyramid(samples)[1:], strict=False):
-        last = samples[(len(level) - 1) * factor :]
-        assert len(level) == -(-len(samples) // factor)
-        assert (level[:, 0].min(), level[:, 1].max()) == (samples.min(), samples.max())
-        assert level[-1].tolist() == [last.min(), last.max()]
-
-
 @pytest.mark.parametrize(("start", "stop", "columns"), [(0, 216_000, 900), (77, 150_000, 333), (99_000, 103_000, 500)])
-def test_every_column_holds_its_samples(signals: NDArray[np.float32], start: int, stop: int, columns: int) -> None:
+def test_every_column_holds_its_samples(
+    tmp_path: Path, signals: NDArray[np.float32], start: int, stop: int, columns: int
+) -> None:
     """Whatever the zoom, a column's lowest and highest are those of its samples: no spike is lost."""
-    strip = Strip(Bucket(to_strip(SignalsInMemory(signals), 360.0, ("MLII", "V1"), (1, 0))), "lake", "key")
+    strip = Strip(Bucket(written(tmp_path, signals, (1, 0))), "lake", "key")
     expected = to_microvolts(signals[:, 1])
 
     stretch = strip.read(0, start, stop, columns)
@@ -83,9 +84,9 @@ def test_every_column_holds_its_samples(signals: NDArray[np.float32], start: int
     assert stretch.start + len(stretch.values) * stretch.per_column >= stop
 
 
-def test_close_up_is_the_signal(signals: NDArray[np.float32]) -> None:
+def test_close_up_is_the_signal(tmp_path: Path, signals: NDArray[np.float32]) -> None:
     """Close up, the samples themselves come, gaps included."""
-    strip = Strip(Bucket(to_strip(SignalsInMemory(signals), 360.0, ("MLII", "V1"), (0, 1))), "lake", "key")
+    strip = Strip(Bucket(written(tmp_path, signals, (0, 1))), "lake", "key")
 
     stretch = strip.read(0, 4_000, 6_000, 1_000)
 
@@ -94,9 +95,9 @@ def test_close_up_is_the_signal(signals: NDArray[np.float32]) -> None:
     assert strip.read(0, 215_990, 999_999, 1_000).values.tolist() == to_microvolts(signals[215_990:, 0]).tolist()
 
 
-def test_views_cost_little(signals: NDArray[np.float32]) -> None:
+def test_views_cost_little(tmp_path: Path, signals: NDArray[np.float32]) -> None:
     """A view of everything and one of a second fetch a small part of the object each."""
-    bucket = Bucket(to_strip(SignalsInMemory(np.tile(signals, (8, 1))), 360.0, ("MLII", "V1"), (0, 1)))
+    bucket = Bucket(written(tmp_path, np.tile(signals, (8, 1)), (0, 1)))
     strip = Strip(bucket, "lake", "key")
 
     for start, stop in ((0, 8 * 216_000), (500_000, 500_360)):

@@ -1,0 +1,101 @@
+"""Envelopes: how much of what a lead holds, moment by moment, is fast enough to be a QRS complex.
+
+Both the search for R peaks and the judgement of noise start here, so both agree on what a heartbeat stands out from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import ndimage, signal
+
+from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY, band_pass
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from heartwave_tasks.ecg.stretches import Stretch
+
+EVERY: Final = 3
+"""Of the filtered samples at 360 Hz every third is taken: nothing above 40 Hz is left in them."""
+
+RATE: Final = int(SAMPLING_FREQUENCY) // EVERY
+"""Rate of an envelope in Hz."""
+
+QRS_BAND_HZ: Final = (6.0, 28.0)
+"""Holds most of a QRS complex, narrow or wide, and little of P and T waves."""
+
+WIDTH: Final = 13
+"""Samples (0.1 s) of a QRS complex whose energy is summed, then smoothed over half of that."""
+
+WINDOW: Final = 3 * RATE // 2
+"""Samples (1.5 s) among which there is a heartbeat, as a rule: the highest of each shows how high beats are."""
+
+WINDOWS_AROUND: Final = 13
+"""Windows whose median is the level of a lead's beats, centred: 20 s, in which a few ectopic beats do not count."""
+
+SECONDS_AROUND: Final = 9
+"""Seconds over which noise is averaged, centred."""
+
+LOWEST_LEVEL_MV: Final = 0.015
+"""Level below which a lead shows no heart: the QRS complexes of a healthy one have ten times that."""
+
+_GRID: Final = 3 * int(SAMPLING_FREQUENCY)  # seconds and windows begin together every 3 s
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Envelopes of all leads of a stretch and its surroundings.
+
+    Attributes
+    ----------
+    start
+        The recording's sample at 360 Hz that the arrays begin with.
+    height
+        float64 (m, n_leads) at `RATE`: the envelope, in units of the level of the beats around.
+    highest, level
+        float64 (n_windows, n_leads) in mV: highest moment of every window, and level of the beats around it.
+    floor
+        float64 (n_seconds, n_leads): usual height between beats around every second; near 0.05 in a clean lead, and
+        ever nearer to 1 as beats sink into noise.
+    """
+
+    start: int
+    height: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    level: NDArray[np.float64]
+    floor: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, stretch: Stretch) -> Self:
+        """Take the envelopes of a stretch."""
+        start = -(-stretch.start // _GRID) * _GRID
+        thinned = np.ascontiguousarray(stretch.filtered[start - stretch.start :: EVERY].T, dtype=np.float64)
+        band = signal.sosfiltfilt(band_pass(QRS_BAND_HZ, RATE), thinned, padlen=min(thinned.shape[1] - 1, RATE))
+        energy = ndimage.uniform_filter1d(band * band, WIDTH)
+        energy = ndimage.uniform_filter1d(energy, WIDTH // 2 | 1)
+        height = np.sqrt(np.maximum(energy, 0.0)).T
+        highest = _pieces(height, WINDOW).max(axis=1)
+        level = ndimage.median_filter(highest, (WINDOWS_AROUND, 1), mode="nearest")
+        height /= np.maximum(spread(level, WINDOW, len(height)), LOWEST_LEVEL_MV)
+        between = np.median(_pieces(height, RATE), axis=1)
+        floor = ndimage.uniform_filter1d(between, SECONDS_AROUND, axis=0, mode="nearest")
+        return cls(start, height, highest, level, floor)
+
+
+def spread(values: NDArray[np.float64], width: int, length: int) -> NDArray[np.float64]:
+    """Draw lines through values (k, n_leads) in the middle of pieces of `width` samples, (length, n_leads)."""
+    centres = (np.arange(len(values)) + 0.5) * width
+    index = np.arange(length)
+    return np.column_stack([np.interp(index, centres, lead) for lead in values.T])
+
+
+def _pieces(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Cut (m, n_leads) into pieces (k, width, n_leads); the last sample goes on to the end of the last."""
+    count = -(-len(values) // width)
+    padded = np.pad(values, ((0, count * width - len(values)), (0, 0)), mode="edge")
+    return padded.reshape(count, width, -1)

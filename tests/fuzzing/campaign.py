@@ -78,7 +78,7 @@ def _read(reader: ReadingProcess, case: Case, tally: Tally) -> str:
         for name, content in case.files.items():
             (files / name).write_bytes(content)
         try:
-            reading = reader.read("fuzz/r", files, out, {"content_sha256": "0" * 64})
+            reading = reader.read("fuzz/r", files, out, {"content_sha256": "0" * 64, "record": "r"})
         except RecordingProblem as problem:
             told = f"{problem.code} {problem.reason} {problem.remedy}"
             if not (problem.code and problem.remedy and problem.reason.startswith("fuzz/r: ")):
@@ -128,10 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="of the whole campaign")
+    parser.add_argument("--first", type=int, default=0, help="number of the first of them")
     parser.add_argument("--only", type=int, help="this case alone")
     given = parser.parse_args()
     seeds, begun = draw_seeds(), time.monotonic()
-    numbers = range(given.cases) if given.only is None else [given.only]
+    last = given.first + given.cases
+    numbers = range(given.first, last) if given.only is None else [given.only]
     tally = run_cases(draw_case(seeds, given.seed, number) for number in numbers)
     write = sys.stdout.write
     write(f"{len(numbers)} cases of seed {given.seed} in {time.monotonic() - begun:.0f} s\n\n{table(tally)}\n\n")

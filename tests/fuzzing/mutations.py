@@ -5,7 +5,9 @@ A case is a pure function of seed and number, so that any one can be made again:
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -49,14 +51,22 @@ class Case:
 def draw_case(seeds: Mapping[str, Files], seed: int, number: int) -> Case:
     """Return a case by its number: one sound recording with one to three things wrong with it."""
     rng = random.Random(seed * 1_000_003 + number)
-    name = rng.choice(sorted(seeds))
+    # Of most formats there is one seed, of WFDB one for every way to store samples.
+    name = rng.choice([seed for seed in sorted(seeds) for _ in range(1 if seed.startswith("format") else 3)])
     files = dict(seeds[name])
     kinds = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        kind = rng.choice(sorted(MUTATIONS))
+        possible = [kind for kind in sorted(MUTATIONS) if _applies(kind, files)]
+        kind = rng.choice(possible or ["a file missing"])
         MUTATIONS[kind](files, rng)
         kinds.append(kind)
     return Case(number, kinds[0] if len(kinds) == 1 else "several", name, files)
+
+
+def _applies(kind: str, files: Files) -> bool:
+    """Tell whether there is anything for a kind of damage to damage."""
+    suffixes = ONLY.get(kind)
+    return suffixes is None or any(content for name, content in files.items() if name.endswith(suffixes))
 
 
 def _pick(files: Files, rng: random.Random, *suffixes: str) -> str | None:
@@ -85,7 +95,7 @@ def _garbage(files: Files, rng: random.Random) -> None:
 
 
 def _replace(files: Files, rng: random.Random) -> None:
-    if name := _pick(files, rng, ".dat", ".atr"):
+    if name := _pick(files, rng, ".dat", ".atr", ".edf", ".csv"):
         n = len(files[name])
         files[name] = rng.choice((bytes(n), b"\xff" * n, rng.randbytes(n), b"\x00\x80" * (n // 2), files[name] * 3))
 
@@ -181,6 +191,66 @@ def _annotation(files: Files, rng: random.Random) -> None:
     files["r.atr"] = body + rng.choice((b"\x00\x00", b"", b"\x00"))
 
 
+def _edf_field(files: Files, rng: random.Random) -> None:
+    """Write something absurd into a field of an EDF header: of the file, or of one of its signals."""
+    if name := _pick(files, rng, ".edf"):
+        content = bytearray(files[name])
+        n_signals = 3
+        fields = [(8, 80), (88, 80), (168, 8), (176, 8), (184, 8), (192, 44), (236, 8), (244, 8), (252, 4)]
+        at = 256
+        for width in (16, 80, 8, 8, 8, 8, 8, 80, 8, 32):
+            fields += [(at + width * signal, width) for signal in range(n_signals)]
+            at += width * n_signals
+        for _ in range(rng.choice((1, 1, 3))):
+            start, width = rng.choice(fields)
+            value = rng.choice((*ABSURD, *ELSEWHERE, *PLANTED)).encode("latin-1", "replace")[:width]
+            content[start : start + width] = value.ljust(width)
+        files[name] = bytes(content)
+
+
+def _edf_time(files: Files, rng: random.Random) -> None:
+    """Let a data record begin at an absurd time."""
+    if name := _pick(files, rng, ".edf"):
+        time = rng.choice((b"+0", b"-5", b"+999999999999", b"+1e9", b"nan", b"+3.25", b"", b"Quandt"))
+        places = [found.start() for found in re.finditer(rb"\+\d+(\.\d+)?\x14\x14", files[name])]
+        if places:
+            start = rng.choice(places)
+            end = files[name].index(b"\x14", start)
+            told = time.ljust(end - start, b"\0")[: end - start] if rng.random() < 0.5 else time
+            files[name] = files[name][:start] + told + files[name][end:]
+
+
+def _csv_value(files: Files, rng: random.Random) -> None:
+    """Write something absurd into cells of a table."""
+    if name := _pick(files, rng, ".csv"):
+        lines = files[name].split(b"\n")
+        for _ in range(rng.choice((1, 1, 5))):
+            place = rng.choice((0, 1, rng.randrange(len(lines))))
+            cells = lines[min(place, len(lines) - 1)].split(b",")
+            value = rng.choice((*ABSURD, *PLANTED, '"', "'", '"a\nb"', ",,,", "1;2", "=1+1", "1e400", "-"))
+            cells[rng.randrange(len(cells))] = value.encode("utf-8", "replace")
+            lines[min(place, len(lines) - 1)] = b",".join(cells)
+        files[name] = b"\n".join(lines)
+
+
+def _sidecar_value(files: Files, rng: random.Random) -> None:
+    """Make a sidecar say something absurd, or nothing that can be read."""
+    if name := _pick(files, rng, ".json"):
+        absurd = rng.choice((*ABSURD[:40], *PLANTED, -1, 0, 1e308, None, [], {}, True, "NaN", 1_000_000))
+        told = rng.choice(
+            (
+                {"sampling_frequency": absurd, "leads": {"V1": "mV"}},
+                {"sampling_frequency": 360, "leads": {"V1": absurd}},
+                {"sampling_frequency": 360, "leads": {str(absurd): "mV"}},
+                {"sampling_frequency": 360, "leads": absurd},
+                {"sampling_frequency": 360, "leads": {f"V{number}": "mV" for number in range(5_000)}},
+                {"sampling_frequency": 360, "leads": {PLANTED[0]: "mV"}},
+                absurd,
+            )
+        )
+        files[name] = rng.choice((json.dumps(told), "[" * 100_000, json.dumps(told)[:-3], '{"a":' * 5_000)).encode()
+
+
 def _missing(files: Files, rng: random.Random) -> None:
     if name := _pick(files, rng):
         del files[name]
@@ -206,6 +276,26 @@ MUTATIONS: Final[dict[str, Callable[[Files, random.Random], None]]] = {
     "a patient's words for values": _words(_uncomment),
     "many leads": _words(_many_leads),
     "annotations made up": _annotation,
+    "an EDF field": _edf_field,
+    "an EDF time": _edf_time,
+    "a cell of a table": _csv_value,
+    "a sidecar": _sidecar_value,
     "a file missing": _missing,
     "files swapped": _swap,
 }
+
+ONLY: Final = {
+    **dict.fromkeys(
+        (
+            "absurd value", "absurd first line", "another storage format", "names that lead elsewhere",
+            "lines lost, doubled, joined", "segments, of itself too", "a patient's words for values", "many leads",
+        ),
+        (".hea",),
+    ),
+    "cut off": ("",),
+    "an EDF field": (".edf",),
+    "an EDF time": (".edf",),
+    "a cell of a table": (".csv",),
+    "a sidecar": (".json",),
+}  # fmt: skip
+"""Kinds of damage that need files of a kind, with something in them."""

@@ -10,6 +10,7 @@ import pyedflib
 import wfdb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,24 +31,32 @@ def draw(n_samples: int, n_leads: int = 2, *, most: int = 100) -> NDArray[np.int
     return drawn
 
 
-def write_wfdb(directory: Path, name: str, digital: NDArray[np.int64], storage: str, **more: object) -> None:
-    """Write a record of leads `lead0`, `lead1`, … at 360 Hz in any storage format."""
+def write_wfdb(
+    directory: Path,
+    name: str,
+    digital: NDArray[np.int64],
+    storage: str,
+    *,
+    gain: float = GAIN,
+    comments: Sequence[str] = (),
+) -> None:
+    """Write a record of leads `V1`, `V2`, … at 360 Hz in any storage format."""
     n_leads = digital.shape[1]
     leads = [f"V{place + 1}" for place in range(n_leads)]
     if storage in BY_WFDB:
         wfdb.wrsamp(
             name, fs=360, units=["mV"] * n_leads, sig_name=leads, d_signal=digital, fmt=[storage] * n_leads,
-            adc_gain=[GAIN] * n_leads, baseline=[0] * n_leads, write_dir=str(directory), **more,
+            adc_gain=[gain] * n_leads, baseline=[0] * n_leads, comments=list(comments), write_dir=str(directory),
         )  # fmt: skip
         return
     (directory / f"{name}.dat").write_bytes(_encode(digital, storage))
     sums = digital.sum(axis=0) % 65_536
     lines = [f"{name} {n_leads} 360 {len(digital)}"]
     lines += [
-        f"{name}.dat {storage} {GAIN}(0)/mV 12 0 {digital[0, place]} {sums[place]} 0 {lead}"
+        f"{name}.dat {storage} {gain}(0)/mV 12 0 {digital[0, place]} {sums[place]} 0 {lead}"
         for place, lead in enumerate(leads)
     ]
-    (directory / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    (directory / f"{name}.hea").write_text("\n".join([*lines, *(f"# {comment}" for comment in comments)]) + "\n")
 
 
 def _encode(digital: NDArray[np.int64], storage: str) -> bytes:
@@ -68,12 +77,20 @@ def _encode(digital: NDArray[np.int64], storage: str) -> bytes:
     return words.astype("<u4").tobytes()
 
 
-def write_edf(path: Path, millivolts: NDArray[np.float64], unit: str = "uV", *, frequency: float = 250) -> None:
+def write_edf(
+    path: Path,
+    millivolts: NDArray[np.float64],
+    unit: str = "uV",
+    *,
+    frequency: float = 250,
+    patient: Sequence[str] = ("Zaphiel Quandt", "1931"),
+) -> None:
     """Write an EDF+ file with pyedflib, a patient in every field for one as `ECG V1`, …."""
     factor = {"uV": 1000.0, "mV": 1.0}[unit]
     writer = pyedflib.EdfWriter(str(path), millivolts.shape[1], file_type=pyedflib.FILETYPE_EDFPLUS)
-    writer.setPatientName("Zaphiel_Quandt")
-    writer.setPatientCode("1931")
+    writer.setPatientName(patient[0].replace(" ", "_"))
+    writer.setPatientCode(patient[1])
+    writer.setRecordingAdditional(patient[-1])
     for lead in range(millivolts.shape[1]):
         writer.setSignalHeader(
             lead,
@@ -85,7 +102,7 @@ def write_edf(path: Path, millivolts: NDArray[np.float64], unit: str = "uV", *, 
             },
         )  # fmt: skip
     writer.writeSamples([np.ascontiguousarray(lead * factor) for lead in millivolts.T])
-    writer.writeAnnotation(1.0, -1, "Zaphiel Quandt fainted")
+    writer.writeAnnotation(1.0, -1, f"{patient[0]} fainted")
     writer.close()
 
 
@@ -94,3 +111,20 @@ def write_csv(directory: Path, columns: dict[str, list[object]], leads: dict[str
     lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
     (directory / "r.csv").write_text("\n".join(lines) + "\n")
     (directory / "r.json").write_text(json.dumps({"sampling_frequency": frequency, "leads": leads, "patient": "Hans"}))
+
+
+def interrupt(path: Path, onsets: list[float]) -> None:
+    """Make an EDF+ file an interrupted one whose data records begin when told."""
+    content = bytearray(path.read_bytes())
+    content[192:197] = b"EDF+D"
+    n_signals = int(content[252:256])
+    header = 256 * (n_signals + 1)
+    per_record = [
+        int(content[256 + n_signals * 216 + 8 * k : 256 + n_signals * 216 + 8 * (k + 1)]) for k in range(n_signals)
+    ]
+    size = 2 * sum(per_record)
+    for place, onset in enumerate(onsets):
+        channel = header + place * size + 2 * sum(per_record[:-1])
+        begins = f"+{onset:g}\x14\x14\x00".encode()
+        content[channel : channel + 2 * per_record[-1]] = begins.ljust(2 * per_record[-1], b"\0")
+    path.write_bytes(content)

@@ -10,7 +10,7 @@ import wfdb
 
 from heartwave_tasks.stores import composed_signals, csv_records, wfdb_signals
 from heartwave_tasks.stores.recordings import RecordingProblem
-from tests.unit.signal_files import BY_HAND, BY_WFDB, GAIN, draw, write_csv, write_edf, write_wfdb
+from tests.unit.signal_files import BY_HAND, BY_WFDB, GAIN, draw, interrupt, write_csv, write_edf, write_wfdb
 from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
@@ -175,23 +175,6 @@ def test_edf_plus(tmp_path: Path, unit: str) -> None:
     for first, last in STRETCHES:
         np.testing.assert_allclose(recording.signals.read(first, last), millivolts[first:last], atol=2e-4)
     assert "Quandt" not in repr(recording)
-
-
-def interrupt(path: Path, onsets: list[float]) -> None:
-    """Make an EDF+ file an interrupted one whose data records begin when told."""
-    content = bytearray(path.read_bytes())
-    content[192:197] = b"EDF+D"
-    n_signals = int(content[252:256])
-    header = 256 * (n_signals + 1)
-    per_record = [
-        int(content[256 + n_signals * 216 + 8 * k : 256 + n_signals * 216 + 8 * (k + 1)]) for k in range(n_signals)
-    ]
-    size = 2 * sum(per_record)
-    for place, onset in enumerate(onsets):
-        channel = header + place * size + 2 * sum(per_record[:-1])
-        begins = f"+{onset:g}\x14\x14\x00".encode()
-        content[channel : channel + 2 * per_record[-1]] = begins.ljust(2 * per_record[-1], b"\0")
-    path.write_bytes(content)
 
 
 @pytest.mark.usefixtures("no_memory")

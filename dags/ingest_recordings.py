@@ -24,7 +24,8 @@ from heartwave_retries import default_args
 
 Finds recordings in the recordings bucket that are **new or changed**, checks them, cuts them into beats, and writes
 one Parquet file per recording revision to the lake. A recording that cannot be used goes to **quarantine** with the
-reason and the remedy (`SELECT * FROM current_quarantine`); the run goes on with the others.
+reason and the remedy (`heartwave quarantine list`, or `SELECT * FROM current_quarantine`); the run goes on with the
+others. When a source's share of refused recordings jumps, a notice is sent.
 
 Running it again does nothing until something new arrives.
 """,
@@ -60,8 +61,9 @@ def ingest_recordings() -> None:
         from airflow.sdk.exceptions import AirflowSkipException
 
         from heartwave_tasks.jobs import ingest
+        from heartwave_tasks.settings import get_settings
 
-        total = ingest.summarise([ingest.IngestCounts(**one) for one in counts])
+        total = ingest.summarise(get_settings(), [ingest.IngestCounts(**one) for one in counts])
         if not total.recordings:
             raise AirflowSkipException("No recording was ingested.")
         yield Metadata(BEATS, extra=asdict(total))

@@ -21,7 +21,8 @@ from heartwave_retries import default_args
 ### Housekeeping
 
 Creates the coming months' label partitions, drops labels older than `HEARTWAVE_RETENTION_MONTHS` (the ledger keeps
-its counts), and deletes Parquet files that no recording revision refers to.
+its counts), deletes Parquet files that no recording revision refers to, and refused bytes that nobody has waited for
+`HEARTWAVE_QUARANTINE_DAYS`.
 """,
 )
 def maintain_storage() -> None:
@@ -49,8 +50,17 @@ def maintain_storage() -> None:
 
         return maintain.sweep_orphans(get_settings())
 
+    @task
+    def sweep_quarantine() -> int:
+        """Delete refused bytes nobody waits for any more."""
+        from heartwave_tasks.jobs import quarantine
+        from heartwave_tasks.settings import get_settings
+
+        return quarantine.sweep(get_settings())
+
     add_partitions() >> drop_old_labels()
     sweep_orphans()
+    sweep_quarantine()
 
 
 maintain_storage()

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         description="Population stability index of a feature or of the class shares that raises an alert; "
         "of few recordings, what their number explains does not.",
     )
+    quarantine_days: int = Field(
+        default=30, ge=1, description="Days refused bytes are kept once nobody waits for their recording."
+    )
 
     review_weight: int = Field(
         default=5, ge=1, le=1000, description="How often a beat that a person has reviewed counts in training."

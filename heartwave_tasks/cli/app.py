@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -13,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from heartwave_tasks import __version__
+from heartwave_tasks.cli import quarantine_app
+from heartwave_tasks.cli.command_help import command
 from heartwave_tasks.cli.errors import explain
 from heartwave_tasks.cli.names import ExportFormat, HeldAction, JobName, OutputFormat, ReportFormat
 
@@ -28,7 +29,7 @@ app = typer.Typer(
         "\b\n[bold]First steps[/bold]\n"
         "  heartwave demo                                   everything at once, on this machine\n"
         "  heartwave up                                     only the servers\n"
-        "  heartwave upload recordings/ --source clinic     bring your own recordings   \n"
+        "  heartwave upload recordings/ --source clinic     bring your own recordings\n"
         "  heartwave run ingest && heartwave run score      cut them into beats, label every beat\n"
         "  heartwave sql 'TABLE recording_burden'           ask the database"
     ),
@@ -41,18 +42,12 @@ app = typer.Typer(
 
 STACK, WORK, DATA, MODELS = "Servers", "Work", "Data", "Models"
 
+app.add_typer(quarantine_app.app, rich_help_panel=DATA)
+
 
 def _command(panel: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command of its name; its docstring and the examples are the help."""
-
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        # Typer would print all paragraphs but the first with the line breaks they have in the code.
-        paragraphs = (inspect.getdoc(function) or "").split("\n\n")
-        text = "\n\n".join(" ".join(paragraph.splitlines()) for paragraph in paragraphs)
-        epilog = "\n".join(["\b", "[bold]Examples[/bold]", *(f"  {escape(example)}" for example in examples)])
-        return app.command(help=text, epilog=epilog, rich_help_panel=panel)(function)
-
-    return register
+    return command(app, *examples, panel=panel)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it

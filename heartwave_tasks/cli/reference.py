@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 _WIDTH: Final = "100"
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -32,10 +35,16 @@ def render() -> str:
     """Return the page: the introduction and the help of every command, as it is printed 100 columns wide."""
     from heartwave_tasks.cli.app import app  # noqa: PLC0415 - the help is asked of other processes
 
-    names = [str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands]
-    sections = [_section("heartwave", [])]
-    sections += [_section(f"heartwave {name}", [name]) for name in names]
+    sections = [_section("heartwave", []), *(_section(f"heartwave {name}", [name]) for name in _names(app))]
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            name = str(group.typer_instance.info.name)
+            sections += [_section(f"heartwave {name} {own}", [name, own]) for own in _names(group.typer_instance)]
     return "\n".join([_INTRODUCTION, *sections])
+
+
+def _names(app: Typer) -> list[str]:
+    return [str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands]
 
 
 def _section(title: str, arguments: list[str]) -> str:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _POLL_S: Final = 1.0
 _PARSE_TIMEOUT_S: Final = 120.0
 _MOST_ERRORS: Final = 3
-_QUARANTINE: Final = "SELECT recording_id, reason, remedy FROM current_quarantine"
 _DONE: Final = frozenset({"success", "skipped", "failed", "upstream_failed", "removed"})
 _STYLES: Final = {"success": "green", "running": "cyan", "failed": "bold red", "upstream_failed": "red"}
 # Of a task's instances in several states, the one that says most.
@@ -77,7 +76,7 @@ def _tell_quarantine(console: Console) -> None:
     _, ((n_waiting,),) = read_all(url.get_secret_value(), "SELECT count(*) FROM current_quarantine")
     if n_waiting:
         console.print(
-            f"{n_waiting} recordings wait in quarantine; heartwave sql '{_QUARANTINE}' says why and what to do.",
+            f"{n_waiting} recordings wait in quarantine; `heartwave quarantine list` says why.",
             highlight=False,
             markup=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,8 @@ from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.kept_bytes import WAITING_CODES, keep
+from heartwave_tasks.stores.notices import send
 from heartwave_tasks.stores.objects import is_missing, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, RevisionRow
 from heartwave_tasks.stores.recordings import (
@@ -63,6 +65,8 @@ class IngestCounts:
     marks: int = 0
     quarantined: int = 0
     changed_meanwhile: int = 0
+    refusals: dict[str, list[int]] = field(default_factory=dict)
+    """By source: recordings that were whole, and how many of them were refused."""
 
     @property
     def sentence(self) -> str:
@@ -75,7 +79,15 @@ class IngestCounts:
     def __add__(self, other: IngestCounts) -> IngestCounts:
         """Add up field by field."""
         mine, theirs = asdict(self), asdict(other)
-        return IngestCounts(**{name: mine[name] + theirs[name] for name in mine})
+        first, second = mine.pop("refusals"), theirs.pop("refusals")
+        refusals = {
+            source: [
+                one + another
+                for one, another in zip(first.get(source, (0, 0)), second.get(source, (0, 0)), strict=True)
+            ]
+            for source in sorted({*first, *second})
+        }
+        return IngestCounts(**{name: mine[name] + theirs[name] for name in mine}, refusals=refusals)
 
 
 def plan(settings: Settings) -> list[IngestShard]:
@@ -130,9 +142,21 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     return counts
 
 
-def summarise(counts: list[IngestCounts]) -> IngestCounts:
-    """Add the shards up and say what happened."""
+def summarise(settings: Settings, counts: list[IngestCounts]) -> IngestCounts:
+    """Add the shards up, say what happened, and raise the alarm when a source's share of refused recordings jumps."""
     total = sum(counts, IngestCounts())
+    with PredictionStore(settings.require_database_url()) as store:
+        ingests = store.record_source_ingests({source: (n, refused) for source, (n, refused) in total.refusals.items()})
+    for ingest in ingests:
+        if ingest.is_alarming:
+            usual = "nothing had come before" if ingest.usual_share is None else f"usually {ingest.usual_share:.0%} are"
+            send(
+                settings,
+                f"Many recordings of {ingest.source} were refused",
+                f"{ingest.n_quarantined} of {ingest.n_recordings} recordings of {ingest.source} went to quarantine; "
+                f"{usual}. `heartwave quarantine list --source {ingest.source}` says why.",
+                kind="warning",
+            )
     logger.info(
         "%d recordings cut into %d windows: %d beats and %d signal marks.",
         total.recordings,
@@ -142,7 +166,7 @@ def summarise(counts: list[IngestCounts]) -> IngestCounts:
     )
     if total.quarantined:
         logger.warning(
-            "%d recordings went to quarantine: SELECT * FROM current_quarantine tells why and what to do.",
+            "%d recordings went to quarantine: `heartwave quarantine list`, or SELECT * FROM current_quarantine.",
             total.quarantined,
         )
     return total
@@ -167,8 +191,9 @@ def _ingest(
             logger.warning("%s was replaced while it was read; the next run takes it up.", listing.recording_id)
             return IngestCounts(changed_meanwhile=1)
         except RecordingProblem as problem:
-            _quarantine(store, listing, problem)
-            return IngestCounts(quarantined=1)
+            _quarantine(settings, client, store, listing, problem)
+            whole = problem.code not in WAITING_CODES
+            return IngestCounts(quarantined=1, refusals={listing.source: [1, 1]} if whole else {})
         cut = CutRecording.from_facts(reading.facts)
         return _publish(settings, client, store, listing, cut, content, out)
 
@@ -210,10 +235,18 @@ def _publish(
             **asdict(cut),
         )
     )
-    return IngestCounts(recordings=1, windows=cut.n_windows, beats=cut.n_beats, marks=cut.n_marks)
+    return IngestCounts(
+        recordings=1,
+        windows=cut.n_windows,
+        beats=cut.n_beats,
+        marks=cut.n_marks,
+        refusals={listing.source: [1, 0]},
+    )
 
 
-def _quarantine(store: PredictionStore, listing: Listing, problem: RecordingProblem) -> None:
+def _quarantine(
+    settings: Settings, client: S3Client, store: PredictionStore, listing: Listing, problem: RecordingProblem
+) -> None:
     logger.warning("Quarantined (%s): %s %s", problem.code, problem.reason, problem.remedy)
     store.quarantine(
         QuarantineRow(
@@ -222,5 +255,6 @@ def _quarantine(store: PredictionStore, listing: Listing, problem: RecordingProb
             code=problem.code,
             reason=problem.reason,
             remedy=problem.remedy,
+            kept_prefix=keep(client, settings, listing, problem),
         )
     )

@@ -28,7 +28,8 @@ class RecordingTables:
         """Return by recording the listing fingerprints that need no work.
 
         Those are the fingerprint of the current revision, if it was cut by this version of the segmenter, and those
-        that wait in quarantine. Superseded revisions do not count: content that comes back has to become current.
+        that wait in quarantine or were discarded from it. Superseded revisions do not count: content that comes back
+        has to become current.
         """
 
         def work(cursor: Cursor) -> dict[str, set[str]]:
@@ -39,7 +40,8 @@ class RecordingTables:
                 JOIN heartwave.recording_revisions AS v USING (recording_id)
                 WHERE v.revision_id = r.current_revision_id AND v.segmenter_version = %s
                 UNION ALL
-                SELECT recording_id, listing_fingerprint FROM heartwave.quarantine WHERE resolved_at IS NULL
+                SELECT recording_id, listing_fingerprint FROM heartwave.quarantine
+                WHERE resolved_at IS NULL OR resolution = 'discarded'
                 """,
                 (segmenter_version,),
             )

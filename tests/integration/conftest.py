@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
+from pydantic import SecretStr
 
 from heartwave_tasks.local.ports import choose
 from heartwave_tasks.local.postgres import PostgresServer
 from heartwave_tasks.local.processes import ManagedProcess
 from heartwave_tasks.stores.database import initialise_database
+from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
+from heartwave_tasks.synthetic import write_recordings
 from tests.integration.planting import Planter
+from tests.integration.s3_server import run_s3_server
+from tests.integration.ward import Ward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from heartwave_tasks.settings import Settings
 
 PASSWORD = secrets.token_urlsafe(16)
 
@@ -91,3 +98,38 @@ def plant(store: PredictionStore) -> Planter:
 
 def _url(port: int, role: str, database: str) -> str:
     return f"postgresql://{role}:{PASSWORD}@127.0.0.1:{port}/{database}"
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings that lead to an S3 server."""
+    with run_s3_server(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def sound_records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """Two short synthetic records by name and suffix."""
+    directory = tmp_path_factory.mktemp("records")
+    names = write_recordings(directory, count=2, duration_s=20)
+    return {
+        name: {suffix: (directory / f"{name}.{suffix}").read_bytes() for suffix in ("hea", "dat", "atr")}
+        for name in names
+    }
+
+
+@pytest.fixture
+def ward(s3: Settings, database: DatabaseUrls, sound_records: dict[str, dict[str, bytes]]) -> Ward:
+    """Empty buckets and an empty database."""
+    settings = s3.model_copy(
+        update={
+            "database_url": SecretStr(database.writer),
+            "owner_database_url": SecretStr(database.owner),
+            "reader_database_url": SecretStr(database.reader),
+        }
+    )
+    client = s3_client(settings)
+    for bucket in (settings.recordings_bucket, settings.lake_bucket):
+        for entry in list(list_objects(client, bucket)):
+            client.delete_object(Bucket=bucket, Key=entry.key)
+    return Ward(settings, database, sound_records)

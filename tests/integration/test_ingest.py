@@ -2,96 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import pytest
 import wfdb
 from pydantic import SecretStr
 
 from heartwave_tasks.jobs import ingest
-from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.pseudonyms import known_as
 from heartwave_tasks.stores.strips import strip_key
 from heartwave_tasks.stores.upload import upload_recordings
-from heartwave_tasks.synthetic import write_recordings
-from tests.integration.planting import rows
-from tests.integration.s3_server import run_s3_server
+from tests.integration.ward import Ward, rename
 from tests.unit.signal_files import write_csv, write_edf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from heartwave_tasks.settings import Settings
-    from tests.integration.conftest import DatabaseUrls
-
-
-@dataclass(frozen=True)
-class Ward:
-    """Somewhere recordings come from: buckets, a database, and three sound records' files by suffix."""
-
-    settings: Settings
-    database: DatabaseUrls
-    records: dict[str, dict[str, bytes]]
-
-    def put(self, key: str, content: bytes) -> None:
-        """Put an object into the recordings bucket."""
-        s3_client(self.settings).put_object(Bucket=self.settings.recordings_bucket, Key=key, Body=content)
-
-    def put_record(self, recording_id: str, record: str = "syn001", **replaced: bytes) -> None:
-        """Put a record's files there under another name."""
-        name = recording_id.rpartition("/")[2]
-        for suffix, content in {**self.records[record], **replaced}.items():
-            self.put(f"{recording_id}.{suffix}", rename(content, record, name) if suffix == "hea" else content)
-
-    def ingest(self) -> ingest.IngestCounts:
-        """Run ingest's tasks one after another."""
-        return ingest.summarise([ingest.segment_shard(self.settings, shard) for shard in ingest.plan(self.settings)])
-
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the database as its owner."""
-        return rows(self.database.owner, query)
-
-    def keys(self, bucket: str, prefix: str = "") -> list[str]:
-        """Return the keys in a bucket."""
-        return [entry.key for entry in list_objects(s3_client(self.settings), bucket, prefix)]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings that lead to an S3 server."""
-    with run_s3_server(tmp_path_factory.mktemp("s3")) as settings:
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def sound_records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """Two short synthetic records by name and suffix."""
-    directory = tmp_path_factory.mktemp("records")
-    names = write_recordings(directory, count=2, duration_s=20)
-    return {
-        name: {suffix: (directory / f"{name}.{suffix}").read_bytes() for suffix in ("hea", "dat", "atr")}
-        for name in names
-    }
-
-
-@pytest.fixture
-def ward(s3: Settings, database: DatabaseUrls, sound_records: dict[str, dict[str, bytes]]) -> Ward:
-    """Empty buckets and an empty database."""
-    settings = s3.model_copy(
-        update={
-            "database_url": SecretStr(database.writer),
-            "owner_database_url": SecretStr(database.owner),
-            "reader_database_url": SecretStr(database.reader),
-        }
-    )
-    client = s3_client(settings)
-    for bucket in (settings.recordings_bucket, settings.lake_bucket):
-        for entry in list(list_objects(client, bucket)):
-            client.delete_object(Bucket=bucket, Key=entry.key)
-    return Ward(settings, database, sound_records)
 
 
 def test_good_and_bad(ward: Ward) -> None:
@@ -123,11 +48,6 @@ def test_a_recording_over_its_limits_stops_nothing(ward: Ward) -> None:
 
     assert (counts.recordings, counts.quarantined) == (1, 1)
     assert ward.ask("SELECT recording_id, code FROM quarantine") == [("ward3/large", "over_memory")]
-
-
-def rename(header: bytes, old: str, new: str) -> bytes:
-    """Give the record a header names, and its signal files, another name."""
-    return re.sub(rb"^" + old.encode(), new.encode(), header, flags=re.MULTILINE)
 
 
 def test_every_format_arrives(ward: Ward, tmp_path: Path) -> None:

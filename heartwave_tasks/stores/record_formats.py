@@ -31,10 +31,16 @@ def read_recording(arrival: Arrival, settings: Settings) -> Recording:
         If something is missing, truncated, damaged, or over the limits; its message quotes nothing of the files.
     """
     found = [read for suffix, read in FORMATS.items() if arrival.file(suffix).is_file()]
-    if len(found) != 1:
+    if not found:
+        raise arrival.refuse(
+            "incomplete",
+            f"none of its files is one that a recording always has ({', '.join(FORMATS)}).",
+            "Upload all of its files; the recording is taken up as soon as they are there.",
+        )
+    if len(found) > 1:
         raise arrival.refuse(
             "ambiguous",
-            f"it came in {len(found)} formats ({', '.join(FORMATS)}); one was expected.",
+            f"it came in {len(found)} formats at once ({', '.join(FORMATS)}).",
             "Leave one of its headers, .edf or .csv files there, and take the others away.",
         )
     return found[0](arrival, settings)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
-from heartwave_tasks.stores.objects import list_objects
+from heartwave_tasks.stores.objects import is_missing, list_objects
 from heartwave_tasks.stores.recordings import QUARANTINE, SAFE_FILE_NAME, RecordingProblem
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ WAITING_CODES: Final = frozenset({"incomplete"})
 """Nothing is wrong with a recording that has not come whole yet."""
 
 _MOST_FILES: Final = 100
-_CHANGED: Final = frozenset({"404", "NoSuchKey", "PreconditionFailed", "412"})
 
 
 def keep(client: S3Client, settings: Settings, listing: Listing, problem: RecordingProblem) -> str | None:
@@ -52,7 +51,7 @@ def keep(client: S3Client, settings: Settings, listing: Listing, problem: Record
         for name, entry in kept.items():
             retrying(client.copy, {"Bucket": bucket, "Key": entry.key}, bucket, f"{prefix}files/{name}")
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _CHANGED:
+        if not is_missing(error):
             raise
         delete(client, settings, prefix)
         return None

@@ -118,19 +118,15 @@ def promote(comparison: dict):
     from heartwave_tasks.settings import get_settings
 
     context = get_current_context()
-    settings, compared = get_settings(), promotion.Comparison(**comparison)
-    answer = context["ti"].xcom_pull(task_ids="approve")
-    by, reason = f"retrain_models {context['dag_run'].run_id}", ""
-    if answer is not None:
-        by, reason = (
-            (answer["responded_by_user"] or {}).get("name") or "nobody in time",
-            answer["params_input"].get("reason") or "",
-        )
-        approved = answer["chosen_options"] == [APPROVE]
-        promotion.note_decision(settings, compared, approved=approved, by=by, note=reason)
-        if not approved:
-            raise AirflowSkipException(f"Version {compared.version} was rejected by {by}. {reason}".rstrip())
-    yield Metadata(CHAMPION, extra=asdict(promotion.promote(settings, compared, by=by, note=reason)))
+    settled = promotion.settle(
+        get_settings(),
+        promotion.Comparison(**comparison),
+        context["ti"].xcom_pull(task_ids="approve"),
+        run=f"retrain_models {context['dag_run'].run_id}",
+    )
+    if not settled.promoted:
+        raise AirflowSkipException(f"Version {settled.version} was not promoted. {' '.join(settled.reasons)}")
+    yield Metadata(CHAMPION, extra=asdict(settled))
 
 
 @dag(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from heartwave_tasks.stores.predictions import ComparisonRow, FigureComparison, 
 from heartwave_tasks.stores.registry import CHALLENGER, CHAMPION, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from heartwave_tasks.jobs.registration import RegisteredVersion
     from heartwave_tasks.models.evaluation import Evaluation
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 PAGE: Final = "/heartwave"
 """Where Airflow shows the HeartWave page."""
+
+APPROVE: Final = "Approve"
+"""What a person chooses who wants the challenger promoted."""
 
 _LONGEST_TAG: Final = 2_000
 
@@ -77,6 +80,29 @@ def promote(settings: Settings, comparison: Comparison, *, by: str, note: str = 
             settings, store, version, by=by, reason=" ".join(reasons), comparison_id=comparison.comparison_id
         )
     return Promotion(version=comparison.version, promoted=True, reasons=reasons)
+
+
+def settle(settings: Settings, comparison: Comparison, answer: Mapping[str, Any] | None, *, run: str) -> Promotion:
+    """Promote a challenger that passed the gate, unless a person was asked and said no.
+
+    Parameters
+    ----------
+    answer
+        What Airflow returns from a person: ``chosen_options``, ``params_input`` and ``responded_by_user``, who is
+        nobody where time ran out. None where nobody was asked.
+    run
+        Who promotes where nobody was asked.
+    """
+    if answer is None:
+        return promote(settings, comparison, by=run)
+    by = str((answer.get("responded_by_user") or {}).get("name") or "nobody in time")
+    note = str((answer.get("params_input") or {}).get("reason") or "").strip()
+    approved = list(answer["chosen_options"]) == [APPROVE]
+    note_decision(settings, comparison, approved=approved, by=by, note=note)
+    if approved:
+        return promote(settings, comparison, by=by, note=note or "no reason given")
+    told = f"It was rejected by {by}: {note or 'no reason given'}."
+    return Promotion(version=comparison.version, promoted=False, reasons=[told])
 
 
 def note_decision(settings: Settings, comparison: Comparison, *, approved: bool, by: str, note: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 import heartwave_tasks
-from heartwave_tasks.ecg.labels import CLASSES
+from heartwave_tasks.ecg.labels import CLASS_NAMES, CLASSES
 from heartwave_tasks.jobs import training_plan
 from heartwave_tasks.jobs.recipes import RECIPE, Recipe, logged
 from heartwave_tasks.jobs.training_plan import RetrainError
@@ -74,6 +74,7 @@ def train(settings: Settings, plan: RetrainPlan, tuning: Tuning) -> TrainedModel
     recipe = tuning.recipe(untuned)
     architecture = recipe.implementation
     beats, reviewed = training_plan.read(settings, plan)
+    require_classes(beats)
 
     def fits(protocol: str) -> Fit | list[Fit]:
         recipes = tuning.recipes(protocol, untuned)
@@ -126,6 +127,27 @@ def train(settings: Settings, plan: RetrainPlan, tuning: Tuning) -> TrainedModel
             manifest_sha256=files.manifest_sha256(),
             n_training_beats=n_training_beats,
         )
+
+
+def require_classes(beats: Beats) -> None:
+    """Refuse to train where nothing can be learned of N, S or V; F and Q may be missing, which the log says.
+
+    Raises
+    ------
+    RetrainError
+        If one of N, S and V has no annotated beat.
+    """
+    there = np.bincount(beats.reference[beats.is_beat & (beats.reference >= 0)], minlength=len(CLASSES))
+    missing = [f"{letter} ({name})" for letter, name, n in zip(CLASSES, CLASS_NAMES, there, strict=True) if not n]
+    needed = [name for name in missing if name[0] in "NSV"]
+    if needed:
+        msg = (
+            f"The annotated recordings have no beat of {' or '.join(needed)}, so no model can learn to find it. "
+            "Upload recordings that have some, or choose more sources."
+        )
+        raise RetrainError(msg)
+    if missing:
+        logger.warning("There is no beat of %s to learn from: the model will never call one so.", " or ".join(missing))
 
 
 def _assess(

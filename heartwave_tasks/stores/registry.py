@@ -150,6 +150,10 @@ class Registry:
         for name, value in tags.items():
             self._client.set_model_version_tag(self._name, str(version), name, value)
 
+    def version_tags(self, version: int) -> dict[str, str]:
+        """Return what was noted on a version."""
+        return dict(self._client.get_model_version(self._name, str(version)).tags)
+
     def evaluations(self, run_id: str) -> list[bytes]:
         """Fetch the evaluation documents of a run."""
         paths = [entry.path for entry in self._client.list_artifacts(run_id, EVALUATIONS_FOLDER)]

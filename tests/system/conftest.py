@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import psycopg2
 import pytest
 from rich.console import Console
 
-from heartwave_tasks.airflow_api import AirflowClient
+from heartwave_tasks.airflow_api import FINISHED, AirflowClient
 from heartwave_tasks.cli import running
 from heartwave_tasks.local.stack import Stack
 from heartwave_tasks.settings import Settings
@@ -28,6 +29,9 @@ RECORDS = ("106", "119", "208", "209", "200", "213", "222", "232")
 """Of DS1 and DS2, with every class but Q."""
 
 TIMEOUT_S = 420.0
+
+APPROVER_SAYS = "The strips look right."
+"""Why the first model is approved."""
 
 SOURCE = "mitdb" if os.environ.get("HEARTWAVE_MITDB") else "synthetic"
 """Where the recordings come from, real or drawn."""
@@ -52,6 +56,18 @@ class System:
     def wait(self, dag_id: str, run_id: str) -> None:
         """Wait until a run has ended well; fails with the failing task's error."""
         running.follow(self.client, dag_id, run_id, timeout_s=TIMEOUT_S, console=Console(quiet=True))
+
+    def approve(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run asks a person, and say yes with a reason."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            states = {task.task_id: task.state for task in self.client.task_instances(dag_id, run_id)}
+            if states.get("approve") == "awaiting_input" or self.client.run_state(dag_id, run_id) in FINISHED:
+                break
+            time.sleep(0.5)
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+        answer = {"chosen_options": ["Approve"], "params_input": {"reason": APPROVER_SAYS}}
+        self.client._request("PATCH", path, body=answer)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask as the analyst."""
@@ -128,8 +144,12 @@ def ingested(system: System, record_files: Path) -> set[str]:
 
 @pytest.fixture(scope="session")
 def labelled(system: System, ingested: set[str]) -> set[str]:
-    """The same recordings, after a retraining and a scoring."""
-    system.run("retrain_models", {})
+    """The same recordings, after a retraining that a person approved, and a scoring."""
+    system.client.wait_for_dag("retrain_models", 120)
+    system.client.unpause("retrain_models")
+    run_id = system.client.trigger("retrain_models", {"approval": True})
+    system.approve("retrain_models", run_id)
+    system.wait("retrain_models", run_id)
     system.run("score_recordings")
     return ingested
 

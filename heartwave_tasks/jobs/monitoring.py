@@ -48,14 +48,15 @@ def watch_night(settings: Settings, night: date) -> list[str]:
             logger.info("%s version %d labelled nothing in the night %s.", champion.model_name, champion.version, night)
             return []
         figures = []
-        if text is None:
+        population = Population.from_json(text) if text else None
+        if population is None:
             logger.warning(
-                "Version %d was registered before training populations were kept: its drift cannot be measured. "
-                "The next retraining mends that.",
+                "Version %d was registered before training populations were kept, or before beats had these features: "
+                "its drift cannot be measured. The next retraining mends that.",
                 champion.version,
             )
         else:
-            figures = measure(settings, Population.from_json(text), counts)
+            figures = measure(settings, population, counts)
             store.save_drift(night, champion.model_version_id, figures)
     return describe(night, counts, figures)
 

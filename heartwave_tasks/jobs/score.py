@@ -75,10 +75,11 @@ class ScoreCounts:
 
 
 class _Answer(NamedTuple):
-    """What the model says of a recording, when it was begun with, and its beats by feature and bin."""
+    """What the model says of a recording, when it was begun with, and what its beats are like."""
 
     started_at: datetime
     labels: LabelBatch
+    n_unclassifiable: int
     feature_counts: NDArray[np.int32] | None
 
 
@@ -155,11 +156,13 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
 
         def answer(reading: tuple[RevisionRef, Future[tuple[datetime, Beats]]]) -> _Answer:
             begun, beats = reading[1].result()
-            return _Answer(begun, label(model, beats), population.count(beats) if population else None)
+            n_unclassifiable = int(np.count_nonzero(beats.is_beat & ~beats.is_classifiable))
+            counts = population.count(beats) if population else None
+            return _Answer(begun, label(model, beats), n_unclassifiable, counts)
 
         for (ref, _), answered in ahead(answer, ahead(read, refs)):
             with contradictions.of(ref.recording_id):
-                started_at, batch, feature_counts = answered.result()
+                started_at, batch, n_unclassifiable, feature_counts = answered.result()
                 scoring = ScoringRow(
                     revision_id=ref.revision_id,
                     model_version_id=version.model_version_id,
@@ -168,7 +171,7 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
                     code_version=heartwave_tasks.__version__,
                     started_at=started_at,
                 )
-                doubts = find_doubts(settings, batch)
+                doubts = find_doubts(settings, batch, n_unclassifiable)
                 if store.save_labels(scoring, batch, doubts, feature_counts):
                     recordings += 1
                     labels += len(batch)

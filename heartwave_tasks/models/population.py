@@ -88,9 +88,10 @@ class Population:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Population:
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+    def from_json(cls, text: str | bytes) -> Population | None:
+        """Read what `to_json` wrote; None if beats have other features since, which compare with nothing here."""
+        population = cls(**json.loads(text))
+        return population if population.features == list(CONTEXT_FEATURES) else None
 
 
 def psi(expected: NDArray[np.floating], found: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import pytest
 from pyarrow.fs import S3FileSystem
 from pydantic import SecretStr
 
+from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.jobs import maintain, monitoring, publishing
 from heartwave_tasks.models.population import BINS, Population
 from heartwave_tasks.stores.objects import get_object, list_objects, s3_client
@@ -158,27 +161,31 @@ def test_retention_drops_the_files_too(labelled: dict[str, int], settings: Setti
 # Night monitoring ---------------------------------------------------------------------------------------------------
 
 
+STEADY, MOVED = CONTEXT_FEATURES[0], CONTEXT_FEATURES[-1]
+
+
 def population(share_of_v: float) -> Population:
-    """A training population with two features of even bins, and a share of V among its classes."""
-    shares = [[1 / BINS] * BINS + [0.0]] * 2
+    """A training population with even bins for every feature, and a share of V among its classes."""
+    n_features = len(CONTEXT_FEATURES)
     return Population(
-        features=["steady", "moved"],
-        edges=[list(range(BINS - 1))] * 2,
-        feature_shares=shares,
+        features=list(CONTEXT_FEATURES),
+        edges=[list(range(BINS - 1))] * n_features,
+        feature_shares=[[1 / BINS] * BINS + [0.0]] * n_features,
         class_shares=[1 - share_of_v, 0.0, share_of_v, 0.0, 0.0],
         n_recordings=100,
     )
 
 
 def score_night(plant: Planter, model_version_id: int, n_recordings: int, classes: str) -> None:
-    """Label recordings whose second feature lies in the last bin for every beat."""
-    steady, moved = np.full(BINS + 1, 9), np.zeros(BINS + 1, dtype=int)
-    steady[BINS], moved[BINS - 1] = 0, 90
+    """Label recordings whose last feature lies in the last bin for every beat, and all others evenly in all."""
+    counts = np.full((len(CONTEXT_FEATURES), BINS + 1), 9)
+    counts[:, BINS] = 0
+    counts[-1] = [0] * (BINS - 1) + [90, 0]
     for number in range(n_recordings):
         revision_id = plant.recording(f"clinic/{number}", len(classes))
         row = scoring_row(revision_id, model_version_id, MARCH)
         labels = labels_of(classes, list(range(1, len(classes) + 1)))
-        plant.store.save_labels(row, labels, [], np.array([steady, moved]))
+        plant.store.save_labels(row, labels, [], counts)
 
 
 def test_a_night_unlike_the_training_population_is_told(
@@ -193,16 +200,17 @@ def test_a_night_unlike_the_training_population_is_told(
 
     assert len(alerts) == 2
     assert "classes of the night 2026-03-31" in alerts[0]
-    assert "PSI moved" in alerts[1]
+    assert f"PSI {MOVED}" in alerts[1]
     assert not any("clinic" in alert for alert in alerts)
-    query = "SELECT kind, name, psi, is_alarming, n_recordings FROM population_drift ORDER BY kind, name"
-    (moved, steady, classes) = rows(database.reader, query)
-    assert moved[:2] + moved[3:] == ("feature", "moved", True, 60)
-    assert steady[:2] + steady[3:] == ("feature", "steady", False, 60)
-    assert steady[2] == pytest.approx(0, abs=1e-9)
-    assert classes[2] == pytest.approx(0.45 * np.log(0.5 / 0.95) * -1 + 0.45 * np.log(0.5 / 0.05), rel=1e-6)
+    query = "SELECT name, psi, is_alarming, n_recordings FROM population_drift ORDER BY kind, name"
+    before = rows(database.reader, query)
+    found = {name: figures for name, *figures in before}
+    assert len(found) == len(CONTEXT_FEATURES) + 1
+    assert found[MOVED][1:] == [True, 60]
+    assert found[STEADY] == [pytest.approx(0, abs=1e-9), False, 60]
+    assert found["class"][0] == pytest.approx(0.45 * np.log(0.5 / 0.95) * -1 + 0.45 * np.log(0.5 / 0.05), rel=1e-6)
     assert monitoring.watch_night(settings, MARCH) == alerts
-    assert rows(database.reader, query) == [moved, steady, classes]
+    assert rows(database.reader, query) == before
 
 
 def test_few_recordings_raise_no_alert(plant: Planter, settings: Settings, database: DatabaseUrls) -> None:
@@ -212,7 +220,18 @@ def test_few_recordings_raise_no_alert(plant: Planter, settings: Settings, datab
     score_night(plant, version, 3, "NVNV")
 
     assert monitoring.watch_night(settings, MARCH) == []
-    assert rows(database.reader, "SELECT count(*)::int, bool_or(is_alarming) FROM population_drift") == [(3, False)]
+    query = "SELECT count(*)::int, bool_or(is_alarming) FROM population_drift"
+    assert rows(database.reader, query) == [(len(CONTEXT_FEATURES) + 1, False)]
+
+
+def test_a_population_of_other_features_compares_with_nothing(plant: Planter, settings: Settings) -> None:
+    """What a model learnt from before beats had today's features raises no false alarm."""
+    version = plant.model(1, promoted=True)
+    old = {**asdict(population(0.05)), "features": ["long gone"]}
+    plant.store.save_population(version, json.dumps(old))
+    score_night(plant, version, 60, "NVNV")
+
+    assert [alert for alert in monitoring.watch_night(settings, MARCH) if "look unlike" in alert] == []
 
 
 def test_held_recordings_are_told_even_without_a_population(plant: Planter, settings: Settings) -> None:

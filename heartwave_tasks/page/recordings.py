@@ -26,6 +26,7 @@ _ORDERS: Final = {
     "supraventricular": "b.supraventricular_percent DESC NULLS LAST, c.recording_id",
     "rate": "b.heart_rate_bpm DESC NULLS LAST, c.recording_id",
     "runs": "b.longest_run_beats DESC NULLS LAST, c.recording_id",
+    "quality": "q.quality_percent, c.recording_id",
     "duration": "c.duration_s DESC, c.recording_id",
     "newest": "c.ingested_at DESC, c.recording_id",
 }
@@ -35,6 +36,7 @@ _FILTERS: Final = {
     "pauses": "b.n_pauses > 0",
     "runs": "b.n_runs > 0",
     "review": "b.n_unsure > 0",
+    "noise": "q.n_noisy_minutes > 0",
     "unlabelled": "NOT c.labelled_by_champion",
     "held": "h.held_id IS NOT NULL",
 }
@@ -47,9 +49,11 @@ _SELECT: Final = """
         b.supraventricular_percent, b.heart_rate_bpm, b.slow_heart_rate_bpm, b.fast_heart_rate_bpm, b.longest_rr_s,
         b.n_pauses, b.n_couplets, b.n_runs, b.longest_run_beats, b.n_unsure, b.n_reviewed,
         b.model_name, b.model_version, b.in_training_set, b.scored_at, b.labels_dropped_at,
-        h.held_id, h.reasons AS held_reasons, count(*) OVER () AS n_found
+        q.quality_percent, q.n_noisy_minutes, q.n_unclassifiable, h.held_id, h.reasons AS held_reasons,
+        count(*) OVER () AS n_found
     FROM current_recordings AS c
     LEFT JOIN recording_burden AS b USING (recording_id)
+    JOIN recording_quality AS q USING (recording_id)
     LEFT JOIN LATERAL (
         SELECT held_id, reasons FROM current_held
         WHERE recording_id = c.recording_id AND is_current_revision ORDER BY held_id DESC LIMIT 1
@@ -62,10 +66,12 @@ def list_recordings(
     data: Data,
     search: Annotated[str, Query(max_length=200, pattern=TEXT, description="Part of a recording's name.")] = "",
     only: Annotated[
-        list[Literal["ventricular", "pauses", "runs", "review", "unlabelled", "held"]],
-        Query(max_length=6, description="Filters; all of them have to fit."),
+        list[Literal["ventricular", "pauses", "runs", "review", "noise", "unlabelled", "held"]],
+        Query(max_length=7, description="Filters; all of them have to fit."),
     ] = [],  # noqa: B006 - FastAPI copies defaults
-    order: Literal["recording", "ventricular", "supraventricular", "rate", "runs", "duration", "newest"] = "recording",
+    order: Literal[
+        "recording", "ventricular", "supraventricular", "rate", "runs", "quality", "duration", "newest"
+    ] = "recording",
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> dict[str, Any]:
     """List recordings with their burdens, at most 100 at a time."""

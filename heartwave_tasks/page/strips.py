@@ -129,10 +129,18 @@ def draw(
 def overview(
     data: Data, recording_id: RecordingId, buckets: Annotated[int, Query(ge=8, le=1000)] = 400
 ) -> dict[str, Any]:
-    """Give the whole recording at a glance: RR intervals and beats of each class in equal stretches of time."""
+    """Give the whole recording at a glance: RR intervals and beats by class, stretch by stretch, and noisy minutes."""
     revision = _revision(data, recording_id)
     width = max(revision["duration_s"] / buckets, 1e-3)
+    noise = data.rows(
+        """
+        SELECT minute FROM recording_minutes
+        WHERE recording_id = :recording_id AND is_analysis_lead AND is_noise ORDER BY minute
+        """,
+        recording_id=recording_id,
+    )
     return {
+        "noisy_minutes": [row["minute"] for row in noise],
         "bucket_s": width,
         **data.columns(
             """

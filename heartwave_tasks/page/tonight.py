@@ -65,6 +65,15 @@ def tell_tonight(data: Data) -> dict[str, Any]:
             """,
             nights=NIGHTS,
         ),
+        "population": data.rows(
+            """
+            SELECT d.night, d.kind, d.name, d.psi, d.threshold, d.is_alarming, d.n_recordings
+            FROM population_drift AS d JOIN champion USING (model_name, model_version)
+            WHERE d.night = (SELECT max(night) FROM population_drift JOIN champion USING (model_name, model_version))
+                AND (d.kind = 'labels' OR d.is_alarming)
+            ORDER BY d.kind DESC, d.psi DESC LIMIT 12
+            """
+        ),
         "champion": data.row("SELECT * FROM champion"),
         "figures": data.rows(
             """

@@ -325,6 +325,29 @@ def test_charts_are_drawn_in_the_pages_colours(page: Page) -> None:
     assert page.client.get("/data/charts/hours", params={"id": "ward/none"}, headers=SIGNED_IN).status_code == 404
 
 
+def test_noise_is_told(page: Page) -> None:
+    """Recordings are found by their noisy minutes, with the quality of the lead they are classified by."""
+    page.plant.recording(
+        "ward/noisy",
+        0,
+        duration_s=180.0,
+        leads=("I", "II"),
+        analysis_lead="II",
+        minute_quality=[[90, 90, 90], [80, 10, 60]],
+        noisy_minutes=[1],
+        n_unclassifiable=70,
+    )
+
+    found = page.get("/data/recordings", only="noise")["recordings"]
+
+    assert [(row["recording_id"], row["quality_percent"], row["n_unclassifiable"]) for row in found] == [
+        ("ward/noisy", 50.0, 70)
+    ]
+    assert page.get("/data/overview", id="ward/noisy")["noisy_minutes"] == [1]
+    assert page.get("/data/overview", id=RECORDING)["noisy_minutes"] == []
+    assert page.get("/data/tonight")["population"] == []
+
+
 def test_answers_are_sealed(page: Page) -> None:
     """Every answer, errors too, forbids foreign scripts, frames and guessing of types; files stay in their folder."""
     for path in ("/", "/data/me", "/data/recording?id=ward/none", "/static/js/page.js"):

@@ -12,6 +12,10 @@ export function drawGlance(canvas, view, overview, duration) {
   const x = (seconds) => (seconds / duration) * width;
   const y = (bpm) => 46 - ((Math.min(Math.max(bpm, 30), 180) - 30) / 150) * 40;
   if (overview) {
+    context.fillStyle = colour["line-strong"];
+    context.globalAlpha = 0.6;
+    for (const minute of overview.noisy_minutes) context.fillRect(x(60 * minute), 0, Math.max(1, x(60)), 48);
+    context.globalAlpha = 1;
     const wide = Math.max(1, x(overview.bucket_s) + 0.4);
     for (let i = 0; i < overview.bucket.length; i++) {
       const at = x(overview.bucket[i] * overview.bucket_s);

@@ -29,6 +29,7 @@ export function drawPaper(canvas, view, strip, overview) {
   drawGrid(context, colour, view, width, bottom);
   const beats = strip?.beats ?? null;
   const rate = strip?.sampling_frequency ?? 360;
+  for (const minute of overview?.noisy_minutes ?? []) shadeNoise(context, colour, x(60 * minute), x(60 * (minute + 1)), width, bottom);
   if (beats) shadeBeats(context, colour, view, beats, rate, x, bottom, width);
   leads.forEach((lead, place) => {
     const top = LABELS + LEAD * place;
@@ -41,6 +42,17 @@ export function drawPaper(canvas, view, strip, overview) {
     drawIntervals(context, colour, beats, rate, x, bottom, width, view);
   } else if (overview) drawDensity(context, colour, overview, x, bottom, width);
   drawAxis(context, colour, view, x, bottom + RR, width);
+}
+
+/** A minute in which most cannot be classified: veiled, and named where there is room. */
+function shadeNoise(context, colour, from, to, width, bottom) {
+  const left = Math.max(0, from), right = Math.min(width, to);
+  if (right <= left) return;
+  context.globalAlpha = 0.55;
+  context.fillStyle = colour["line-strong"];
+  context.fillRect(left, LABELS, right - left, bottom - LABELS);
+  context.globalAlpha = 1;
+  if (right - left > 60) label(context, colour, "noise", left + 8, bottom - 14, colour.paper);
 }
 
 function drawGrid(context, colour, view, width, bottom) {

@@ -3,8 +3,8 @@
 import { CLASSES, count, duration, fill, h, legend, percent, trainedOn } from "./dom.js";
 import { get } from "./server.js";
 
-const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
-const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["runs", "Longest run"], ["rate", "Fastest"], ["duration", "Longest"], ["newest", "Newest"]];
+const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["noise", "Noisy minutes"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
+const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["runs", "Longest run"], ["rate", "Fastest"], ["quality", "Poorest signal"], ["duration", "Longest"], ["newest", "Newest"]];
 const FIELDS = { N: "n_normal", S: "n_supraventricular", V: "n_ventricular", F: "n_fusion", Q: "n_unknown_or_paced" };
 
 export async function showRecordings(place, parameters) {
@@ -62,7 +62,7 @@ export async function showRecordings(place, parameters) {
     }
     fill(body,
       h("div", { class: "card table" }, h("table", {},
-        h("thead", {}, h("tr", {}, ["Recording", "Burden", "V", "S", "Heart rate", "Runs", "Longest RR", "Length", "Beats", "To review", "Model"].map((name, place) =>
+        h("thead", {}, h("tr", {}, ["Recording", "Burden", "V", "S", "Heart rate", "Runs", "Longest RR", "Quality", "Length", "Beats", "To review", "Model"].map((name, place) =>
           h("th", { scope: "col", class: place > 1 ? "num" : null }, name)))),
         h("tbody", {}, rows.map(row)))),
       pages(found));
@@ -98,6 +98,8 @@ function row(recording) {
     h("td", { class: `num ${recording.n_runs ? "strong" : ""}` }, recording.n_runs ? h("a", { href: `${target}&jump=run`, title: `Longest: ${recording.longest_run_beats} beats` }, count(recording.n_runs)) : recording.n_runs === null ? "–" : "0"),
     h("td", { class: `num ${recording.n_pauses ? "strong" : ""}` }, recording.longest_rr_s ? recording.longest_rr_s.toFixed(1) : "–", h("small", {}, " s"),
       recording.n_pauses ? h("span", { class: "chip warn", title: "RR intervals of 3 s and more" }, `${count(recording.n_pauses)} ≥ 3 s`) : null),
+    h("td", { class: "num" }, recording.quality_percent === null ? "–" : recording.quality_percent.toFixed(0), h("small", {}, " %"),
+      recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Minutes most of which cannot be classified; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} min noise`) : null),
     h("td", { class: "num" }, duration(recording.duration_s)),
     h("td", { class: "num" }, count(recording.n_beats)),
     h("td", { class: "num" }, recording.n_unsure ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_unsure)) : "0"),

@@ -23,7 +23,7 @@ export async function showTonight(place) {
       h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("tbody", {}, found.heaviest.map((row) =>
         h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
           h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, "No recording has more than 10 %."))),
-      h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift),
+      h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift, found.population),
       h("section", { class: "card" }, h("h2", {}, "Quarantine"), quarantine.length ? h("ul", { class: "held" }, quarantine.slice(0, 8).map((row) =>
         h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip bad" }, row.code), h("span", { class: "muted at" }, moment(row.first_seen_at))), h("p", {}, row.reason), h("p", { class: "remedy" }, row.remedy)))) : h("p", { class: "muted" }, "Every recording that arrived could be read.")))));
 }

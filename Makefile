@@ -41,6 +41,7 @@ ROUNDS ?= 5
 .PHONY: faults
 faults: dev  ## Tasks, servers and connections killed at random instants, no label lost or doubled: ROUNDS=5 SEED=1
 	@$(BIN)/python -m tests.faults.campaign --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tests.faults.scheduler --rounds $(ROUNDS) --seed $(SEED))
 
 screenshots: dev  ## The pictures of the page in docs/images, by its tests: MITDB=path
 	@HEARTWAVE_MITDB="$$(realpath '$(MITDB)')" HEARTWAVE_SCREENSHOTS="$$PWD/docs/images" $(BIN)/pytest -q tests/system/test_page.py

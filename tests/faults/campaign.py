@@ -36,9 +36,8 @@ def run(lab: Laboratory, chosen: Sequence[Scenario], rounds: Sequence[int], seed
             outcome = scenario(lab, random.Random(f"{seed} {scenario.__name__} {number}"))
             outcomes[scenario.__name__].append(outcome)
             found = outcome.comparison
-            verdict = "same" if found.same else f"LOST {found.lost}, DOUBLED {found.doubled}, LEDGER {found.wrong}"
             tell(
-                f"{scenario.__name__} --round {number} --seed {seed}: {outcome.told}: {verdict}, "
+                f"{scenario.__name__} --round {number} --seed {seed}: {outcome.told}: {found.verdict}, "
                 f"{found.n_labels} labels, {time.monotonic() - begun:.1f} s"
             )
     return outcomes

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,26 +15,23 @@ import psutil
 import psycopg2
 from pydantic import SecretStr
 
-from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.local.mlflow import MlflowServer
 from heartwave_tasks.local.ports import LOOPBACK, choose
 from heartwave_tasks.local.postgres import PostgresServer
 from heartwave_tasks.local.processes import ManagedProcess
 from heartwave_tasks.local.seaweedfs import Identity
-from heartwave_tasks.models.architectures import ARCHITECTURES
-from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.database import create_database, initialise_database
 from heartwave_tasks.stores.objects import list_objects, s3_client
-from heartwave_tasks.stores.predictions import ModelVersionRow, PredictionStore
-from heartwave_tasks.stores.registry import EXPERIMENT, FILES_FOLDER, MANIFEST, ModelFiles, Registry
+from heartwave_tasks.stores.predictions import PredictionStore
+from heartwave_tasks.stores.registry import EXPERIMENT
 from heartwave_tasks.synthetic import write_recordings
+from tests.faults.labels import Comparison, Labels, compare, read
+from tests.faults.models import plant_models
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.victims import Victim, Ward
 from tests.integration.s3_server import run_s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from heartwave_tasks.settings import Settings
 
 SOURCE: Final = "clinic"
@@ -44,52 +39,11 @@ REPLACED: Final = f"{SOURCE}/syn002"
 """The recording that gets new content in the middle of a run."""
 
 S3_TIMEOUT_S: Final = 2
-_SMALL_TRAINING: Final = {"pacing_rounds": 10, "form_rounds": 20, "rhythm_rounds": 20, "threads": 1}
-_ROWS: Final = """
-    SELECT v.recording_id, v.content_sha256, m.version, l.r_peak_sample, l.time_s, l.class::text, l.confidence,
-        l.p_n, l.p_s, l.p_v, l.p_f, l.p_q, l.rr_previous_s, l.rr_next_s, l.reference::text
-    FROM heartwave.labels AS l
-    LEFT JOIN heartwave.recording_revisions AS v USING (revision_id)
-    LEFT JOIN heartwave.model_versions AS m USING (model_version_id)
-"""
-_LEDGER: Final = """
-    SELECT v.recording_id, v.content_sha256, m.version, s.n_labels, s.labels_sha256
-    FROM heartwave.scorings AS s
-    JOIN heartwave.recording_revisions AS v USING (revision_id)
-    JOIN heartwave.model_versions AS m USING (model_version_id)
-"""
-
 _CURRENT: Final = f"""
     SELECT v.content_sha256 FROM heartwave.recordings AS r
     JOIN heartwave.recording_revisions AS v ON v.revision_id = r.current_revision_id
     WHERE r.recording_id = '{REPLACED}'
 """
-
-Key = tuple[str, str, int]
-"""Recording, content, model version: what is labelled exactly once."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Every label there is, and the ledger, by what was labelled."""
-
-    rows: Mapping[Key, Counter[tuple[Any, ...]]]
-    ledger: Mapping[Key, tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is there against what should be."""
-
-    lost: int
-    doubled: int
-    wrong: int
-    n_labels: int
-
-    @property
-    def same(self) -> bool:
-        """Whether every label is there once, row for row."""
-        return not (self.lost or self.doubled or self.wrong)
 
 
 class Laboratory:
@@ -237,42 +191,6 @@ class Laboratory:
     def _put(self, client: Any, name: str, content: bytes) -> None:
         client.put_object(Bucket=self.direct.recordings_bucket, Key=f"{SOURCE}/{name}", Body=content)
 
-    def _train(self) -> None:
-        client = s3_client(self.direct)
-        with PredictionStore(self.direct.require_database_url()) as store:
-            refs = store.annotated_revisions()
-            beats = Beats.concatenate(
-                lake.read_beats(
-                    client,
-                    self.direct.lake_bucket,
-                    lake.BeatsRef(
-                        recording_id=ref.recording_id, beats_key=ref.beats_key, content_sha256=ref.content_sha256
-                    ),
-                )
-                for ref in refs
-            )
-            registry = Registry(self.direct)
-            self.model_ids = []
-            for version in (1, 2):
-                model = ARCHITECTURES["relative"].train(
-                    beats, groups=beats.recording_id, seed=version, params=_SMALL_TRAINING
-                )
-                files = ModelFiles(architecture="relative", classes=tuple(model.classes), files=model.files())
-                with registry.run(f"version {version}", {}) as run:
-                    for name, content in {**files.files, MANIFEST: files.manifest()}.items():
-                        run.log_file(f"{FILES_FOLDER}/{name}", content)
-                row = ModelVersionRow(
-                    model_name="heartwave",
-                    version=version,
-                    mlflow_run_id=run.run_id,
-                    architecture="relative",
-                    label_scheme="aami",
-                    manifest_sha256=files.manifest_sha256(),
-                    training_digest="none",
-                    n_training_beats=len(beats),
-                )
-                self.model_ids.append(store.register_model(row, []))
-
     def promote(self, version: int) -> None:
         """Make a version the champion."""
         with PredictionStore(self.direct.require_database_url()) as store:
@@ -293,7 +211,7 @@ class Laboratory:
 
     def _measure(self) -> Labels:
         """Label everything there is without any fault, both contents of `REPLACED` by both versions."""
-        self._train()
+        self.model_ids = plant_models(self.direct)
         self._contents: list[str] = []
         for content in (1, 2):
             if content == 2:
@@ -337,10 +255,7 @@ class Laboratory:
 
     def labels(self) -> Labels:
         """Read every label and the ledger."""
-        rows: dict[Key, Counter[tuple[Any, ...]]] = {}
-        for row in self.execute(_ROWS):
-            rows.setdefault((row[0], row[1], row[2]), Counter())[row[3:]] += 1
-        return Labels(rows, {(row[0], row[1], row[2]): row[3:] for row in self.execute(_LEDGER)})
+        return read(self.execute)
 
     def compare(self, *, versions: tuple[int, ...] = (1,), replaced: bool = False) -> Comparison:
         """Hold the labels against the undisturbed run's, row for row.
@@ -348,18 +263,11 @@ class Laboratory:
         Every current recording has to be labelled by every one of the versions. Where a recording was replaced, its
         former content may be labelled, too, but then wholly.
         """
-        found, expected = self.labels(), self.undisturbed
         first, second = self._contents
-        needed = {key for key in expected.rows if key[2] in versions and key[1] != (first if replaced else second)}
-        allowed = {key for key in expected.rows if key[2] in versions and (replaced or key[1] != second)}
-        lost = doubled = wrong = 0
-        for key in needed | found.rows.keys() | found.ledger.keys():
-            there = found.rows.get(key, Counter())
-            should = expected.rows[key] if key in allowed and (key in needed or there) else Counter[tuple[Any, ...]]()
-            lost += (should - there).total()
-            doubled += (there - should).total()
-            wrong += found.ledger.get(key) != (expected.ledger[key] if should else None)
-        return Comparison(lost, doubled, wrong, sum(rows.total() for rows in found.rows.values()))
+        keys = [key for key in self.undisturbed.rows if key[2] in versions]
+        needed = {key for key in keys if key[1] != (first if replaced else second)}
+        allowed = {key for key in keys if replaced or key[1] != second}
+        return compare(self.labels(), self.undisturbed, needed, allowed)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Execute one statement as the schema's owner."""

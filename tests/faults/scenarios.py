@@ -18,7 +18,8 @@ from tests.faults.proxy import Cuts, Fault, Hold, Silence, Unavailable
 if TYPE_CHECKING:
     import random
 
-    from tests.faults.laboratory import Comparison, Laboratory
+    from tests.faults.labels import Comparison
+    from tests.faults.laboratory import Laboratory
     from tests.faults.victims import Victim
 
 READ: Final = b"/beats/segmenter"

@@ -21,6 +21,7 @@ class Station(StrEnum):
     LEDGER = "ledger"
     LABELS = "labels"
     PARTITIONS = "partitions"
+    PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from heartwave_tasks.jobs.findings import Report, Station
 from heartwave_tasks.jobs.maintain import oldest_month
 from heartwave_tasks.jobs.verify_objects import verify_objects, verify_orphans
+from heartwave_tasks.jobs.verify_published import verify_published
 from heartwave_tasks.stores.failures import is_permanent
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
@@ -43,6 +44,7 @@ def verify(settings: Settings, progress: Callable[[Station, int, int | None], No
         _verify_models(settings, store, report)
         for scoring in store.known_scorings():
             _verify_scoring(store, scoring, report, size.scorings)
+        verify_published(client, settings.lake_bucket, store, report)
         _verify_partitions(settings, store, report)
         _note_unlabelled(store, report)
         report.n_labels, report.label_digest = store.label_digest()

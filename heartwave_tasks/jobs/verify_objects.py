@@ -134,7 +134,7 @@ def _beats_fault(client: S3Client, bucket: str, revision: KnownRevision) -> str:
     def fault(content: bytes) -> str:
         try:
             lake.check(content, ref)
-            n_beats = lake.count_beats(content)
+            n_beats = lake.count_beats(content, ref)
         except lake.BeatsMismatchError as error:
             return str(error).removeprefix(f"{revision.recording_id}: ").split(". ")[0]
         told = f"{revision.beats_key} holds {n_beats} beats, not {revision.n_beats} as were ingested"

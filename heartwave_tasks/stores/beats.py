@@ -203,7 +203,10 @@ def read_beats(client: S3Client, bucket: str, ref: BeatsRef, *, windows: bool = 
     """
     content = get_object(client, bucket, ref.beats_key)
     check(content, ref)
-    return from_parquet(content, windows=windows)
+    try:
+        return from_parquet(content, windows=windows)
+    except OSError as error:  # what Arrow says of pages it cannot unpack
+        raise _mismatch(ref, "cannot be unpacked") from error
 
 
 def check(content: bytes, ref: BeatsRef) -> None:
@@ -228,9 +231,12 @@ def check(content: bytes, ref: BeatsRef) -> None:
         raise _mismatch(ref, f"holds {metadata.num_rows} rows, not {ref.n_windows} as were ingested")
 
 
-def count_beats(content: bytes) -> int:
-    """Count the heartbeats among the rows of a beats file."""
-    flags = pq.read_table(pa.BufferReader(content), columns=["is_beat"]).column("is_beat")
+def count_beats(content: bytes, ref: BeatsRef) -> int:
+    """Count the heartbeats among the rows of a beats file; raises `BeatsMismatchError` if it cannot be unpacked."""
+    try:
+        flags = pq.read_table(pa.BufferReader(content), columns=["is_beat"]).column("is_beat")
+    except OSError as error:
+        raise _mismatch(ref, "cannot be unpacked") from error
     return int(pc.sum(flags).as_py() or 0)
 
 

@@ -228,8 +228,8 @@ class PredictionStore(
 
         return self._transactions.run(work)
 
-    def publishable(self) -> list[PublishedScoring]:
-        """Return the scorings whose labels belong into the lake: there are labels, and they are not held."""
+    def publishable(self, recording_ids: Sequence[str] | None = None) -> list[PublishedScoring]:
+        """Return the scorings, of some recordings or all, whose labels belong into the lake: present, and not held."""
 
         def work(cursor: Cursor) -> list[PublishedScoring]:
             cursor.execute(
@@ -243,9 +243,10 @@ class PredictionStore(
                     SELECT FROM heartwave.held_scorings AS h
                     WHERE h.revision_id = s.revision_id AND h.model_version_id = s.model_version_id
                       AND h.released_at IS NULL
-                )
+                ) AND (%(recordings)s::text[] IS NULL OR v.recording_id = ANY(%(recordings)s))
                 ORDER BY s.committed_at
-                """
+                """,
+                {"recordings": recording_ids if recording_ids is None else list(recording_ids)},
             )
             return fetch(cursor, PublishedScoring)
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
+from heartwave_tasks.stores.label_batch import LabelBatch
 
 if TYPE_CHECKING:
-    from heartwave_tasks.stores.label_batch import LabelBatch
+    from numpy.typing import NDArray
+
     from heartwave_tasks.stores.prediction_rows import PublishedScoring
 
 PREFIX: Final = "labels"
@@ -52,6 +55,36 @@ def month_of(key: str) -> str | None:
     """Return the month a key's labels are of, as ``2026-11``; None for a key of something else."""
     found = [part.removeprefix("month=") for part in key.split("/") if part.startswith("month=")]
     return found[0] if found else None
+
+
+def recording_of(key: str) -> str:
+    """Return the recording whose labels lie at a key."""
+    return "/".join(key.split("/")[5:-1])
+
+
+def from_parquet(content: bytes) -> LabelBatch:
+    """Read back what `to_parquet` wrote; raises pyarrow's errors (ValueErrors) when it is something else."""
+    table = pq.read_table(pa.BufferReader(content), schema=SCHEMA).combine_chunks()
+    column = {name: table.column(name).to_numpy() for name in SCHEMA.names if not pa.types.is_dictionary(_kind(name))}
+    return LabelBatch(
+        r_peak_sample=column["r_peak_sample"],
+        time_s=column["time_s"],
+        class_ids=_class_ids(table.column("class")),
+        confidence=column["confidence"],
+        probabilities=np.stack([column[f"p_{name.lower()}"] for name in CLASSES], axis=1),
+        rr_previous_s=column["rr_previous_s"],
+        rr_next_s=column["rr_next_s"],
+        reference_ids=_class_ids(table.column("reference")),
+    )
+
+
+def _kind(name: str) -> pa.DataType:
+    return SCHEMA.field(name).type
+
+
+def _class_ids(column: pa.ChunkedArray) -> NDArray[np.int8]:
+    places = {name: place for place, name in enumerate(CLASSES)}
+    return np.array([places.get(name, NO_CLASS) for name in column.to_pylist()], dtype=np.int8)
 
 
 def to_parquet(scoring: PublishedScoring, labels: LabelBatch) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 65_536
 _LONGEST_PATTERN: Final = 256
-_HELD_S: Final = 120.0  # a round that forgets to release fails; it does not hang
+_HELD_S: Final = 600.0  # a round that forgets to release fails; it does not hang
 _RESET: Final = struct.pack("ii", 1, 0)  # linger for no time: the other side sees a reset, not an end
 _SLOW_DOWN: Final = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
 

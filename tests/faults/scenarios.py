@@ -30,7 +30,7 @@ COPY: Final = b"COPY heartwave.labels"
 COMMIT: Final = b"COMMIT\0"
 REVISION: Final = b"INSERT INTO heartwave.recording_revisions"
 
-_REACHED_S: Final = 90.0
+_REACHED_S: Final = 300.0
 _BYTES_PER_LABEL: Final = 120  # at least; a row of COPY's binary form has 143 when nothing is missing
 _MOST_DRAWS: Final = 30
 

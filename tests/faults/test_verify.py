@@ -12,10 +12,12 @@ import pytest
 
 from heartwave_tasks.cli.app import main
 from heartwave_tasks.jobs import score, verify_objects
+from heartwave_tasks.jobs.publishing import publish_labels
 from heartwave_tasks.jobs.reconciliation import UnreconciledError
 from heartwave_tasks.jobs.verify import verify
 from heartwave_tasks.settings import Settings
-from heartwave_tasks.stores.objects import get_object, s3_client
+from heartwave_tasks.stores.objects import get_object, list_objects, s3_client
+from heartwave_tasks.stores.published_labels import recording_of
 from heartwave_tasks.stores.strips import strip_key
 
 if TYPE_CHECKING:
@@ -59,12 +61,14 @@ def spoil(lab: Laboratory, key: str) -> None:
 
 def test_all_is_well(estate: Laboratory) -> None:
     """An estate nobody has touched has nothing to report, and every label was read."""
+    published = publish_labels(estate.direct)
+
     report = look(estate)
 
     assert report.findings == []
     assert report.n_labels == estate.compare().n_labels > 0
     assert report.checked == {"recordings": 4, "beats": 4, "strips": 4, "objects": 8, "models": 2, "ledger": 4,
-                              "labels": 4, "partitions": 1}  # fmt: skip
+                              "labels": 4, "partitions": 1, "published": published.recordings}  # fmt: skip
 
 
 def test_everything_that_differs_is_named(estate: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +76,10 @@ def test_everything_that_differs_is_named(estate: Laboratory, monkeypatch: pytes
     monkeypatch.setattr(verify_objects, "ORPHAN_AGE", timedelta())
     client, lake, beats = s3_client(estate.direct), estate.direct.lake_bucket, keys(estate)
     one, two, three, four = sorted(beats)
+    estate.execute("UPDATE heartwave.held_scorings SET released_at = now(), released_by = 'a test'")
+    publish_labels(estate.direct)
+    published = {recording_of(entry.key): entry.key for entry in list_objects(client, lake, "labels/")}
+    spoil(estate, published[one])
     spoil(estate, beats[one])
     spoil(estate, strip_key(beats[two]))
     client.delete_object(Bucket=lake, Key=beats[three])
@@ -98,10 +106,11 @@ def test_everything_that_differs_is_named(estate: Laboratory, monkeypatch: pytes
         ("labels", f"{one} by heartwave version 1"), ("labels", f"{two} by heartwave version 1"),
         ("labels", f"{three} by heartwave version 1"), ("ledger", f"{three} by heartwave version 1"),
         ("partitions", "labels_1999_01"), ("partitions", "labels_2000_01"),
+        ("published", published[one]), ("published", published[four]),
     }  # fmt: skip
     assert [what for station, what in found if station == "models"]
     assert f"revision {of[four].rpartition(' ')[2]} by model version 1" in {what for _, what in found}
-    assert len(found) == 12
+    assert len(found) == 14
     assert all(finding.remedy for finding in report.findings)
 
 

@@ -74,6 +74,17 @@ def tell_tonight(data: Data) -> dict[str, Any]:
             ORDER BY d.kind DESC, d.psi DESC LIMIT 12
             """
         ),
+        "challenger": data.row(
+            """
+            SELECT c.challenger_version AS model_version, c.challenger_architecture AS architecture, c.compared_at,
+                c.reasons
+            FROM model_comparison AS c
+            WHERE c.comparison_id = (SELECT max(comparison_id) FROM model_comparison)
+                AND c.passed AND c.approved IS NULL
+                AND NOT EXISTS (SELECT FROM model_promotions AS p WHERE p.comparison_id = c.comparison_id)
+            LIMIT 1
+            """
+        ),
         "champion": data.row("SELECT * FROM champion"),
         "figures": data.rows(
             """

@@ -30,11 +30,11 @@ from heartwave_tasks.page.loose_beats import LooseBeats
 from heartwave_tasks.page.people import Person
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.objects import s3_client
-from heartwave_tasks.stores.predictions import LabelBatch
+from heartwave_tasks.stores.predictions import ComparisonRow, LabelBatch
 from heartwave_tasks.stores.strip_files import write_strip
 from heartwave_tasks.stores.strips import strip_key
 from heartwave_tasks.synthetic import write_recordings
-from tests.integration.planting import Planter, labels_of, rows, sha256
+from tests.integration.planting import Planter, labels_of, rows, scoring_row, sha256
 from tests.integration.s3_server import run_s3_server
 from tests.unit.evaluations import evaluation_of
 from tests.unit.wfdb_files import read_record
@@ -300,6 +300,52 @@ def test_tonight_tells_how_things_stand(page: Page) -> None:
     assert len(found["nights"]) == 1
     assert page.get("/data/models")["evaluations"] == []
     assert page.client.get("/data/models/7/report", headers=SIGNED_IN).status_code == 404
+
+
+def test_tonight_shows_what_waits_for_people(page: Page) -> None:
+    """A challenger that passed the gate waits until somebody decides; labels held back say why and are not shown."""
+    plant = page.plant
+    compared = plant.store.save_comparison(
+        ComparisonRow(
+            model_version_id=plant.model(2),
+            champion_id=plant.model(1),
+            protocol="patient_folds",
+            dag_run_id="manual__1",
+            n_beats=100,
+            n_patients=5,
+            passed=True,
+            reasons="Better.",
+            figures=[],
+        )
+    )
+    odd = plant.recording("ward/odd", 2)
+    plant.store.save_labels(scoring_row(odd, plant.model(1)), labels_of("VV", [1, 2]), ["100 % of the beats are V."])
+
+    found = page.get("/data/tonight")
+    assert found["challenger"]["model_version"] == 2
+    assert [(row["recording_id"], row["reasons"]) for row in found["held"]] == [
+        ("ward/odd", ["100 % of the beats are V."])
+    ]
+    listed = page.get("/data/recordings", only="held")["recordings"]
+    assert [(row["recording_id"], row["n_normal"]) for row in listed] == [("ward/odd", None)]
+    plant.store.save_decision(compared, approved=False, by="Ada", note="too few patients")
+    assert page.get("/data/tonight")["challenger"] is None
+    assert page.get("/data/models")["comparisons"][0]["decided_by"] == "Ada"
+
+
+def test_a_recordings_episodes_are_listed(page: Page) -> None:
+    """Runs, couplets and pauses of three seconds are listed, longest first, and `run` jumps to a run's first beat."""
+    revision = page.plant.recording("ward/runs", 9)
+    times = [1.0, 2.0, 2.4, 2.8, 3.2, 4.0, 8.0, 8.4, 9.0]
+    page.plant.score(revision, page.plant.model(1), labels_of("NVVVVNVVN", times))
+
+    found = page.get("/data/episodes", id="ward/runs")["episodes"]
+
+    assert [(one["kind"], one["n_beats"]) for one in found] == [("run", 4), ("pause", 1), ("couplet", 2)]
+    jumped = page.get("/data/jump", id="ward/runs", sample=0, kind="run")["beat"]
+    assert jumped["r_peak_sample"] == found[0]["first_sample"]
+    assert page.get("/data/jump", id="ward/runs", sample=jumped["r_peak_sample"], kind="run")["beat"] is None
+    assert [row["recording_id"] for row in page.get("/data/recordings", only="runs")["recordings"]] == ["ward/runs"]
 
 
 def test_whole_recording_at_a_glance(page: Page) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = "no Chromium on this machine: install Debian's chromium to test the page"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
+PICTURES = Path(os.environ["HEARTWAVE_SCREENSHOTS"]) if "HEARTWAVE_SCREENSHOTS" in os.environ else None
+"""Where pictures for the documents go, when they are wanted."""
 PATIENCE_MS = 30_000.0
 """A view may take on a busy machine."""
 
@@ -58,6 +62,8 @@ def keep_picture(page: Page, path: Path) -> None:
 
 def retrain_by_form(page: Page, system: System) -> str:
     """Fill in the retrain form, see a wrong source refused with its reason, mend it, and return the run's id."""
+    system.client.wait_for_dag("retrain_models", 120)
+    system.client.unpause("retrain_models")
     page.goto(f"{system.stack.airflow_url}/dags/retrain_models")
     page.get_by_role("button", name="Trigger").first.click()
     form = page.get_by_role("dialog")
@@ -73,11 +79,13 @@ def retrain_by_form(page: Page, system: System) -> str:
     return str(answer["dag_run_id"])
 
 
-def approve_by_hand(page: Page, system: System, run_id: str, picture: Path | None) -> None:
+def approve_by_hand(page: Page, system: System, run_id: str, reason: str) -> None:
     """Wait until the run asks whether the challenger may become champion, look at the comparison, and approve."""
-    page.goto(f"{system.stack.airflow_url}/dags/retrain_models/runs/{run_id}/tasks/approve/required_actions")
-    question = page.get_by_text(re.compile(r"May version \d+ become champion"))
-    question.first.wait_for(timeout=400_000)
-    if picture is not None:
-        keep_picture(page, picture)
-    page.get_by_role("button", name="Approve").last.click()
+    system.wait_for_question("retrain_models", run_id)
+    page.goto(f"{system.stack.airflow_url}/dags/retrain_models/runs/{quote(run_id)}/tasks/approve/required_actions")
+    page.get_by_text(re.compile(r"May version \d+ become champion")).first.wait_for()
+    if PICTURES is not None:
+        keep_picture(page, PICTURES / "airflow-approval-wide-light.png")
+    page.get_by_role("textbox").first.fill(reason)
+    with page.expect_response(lambda answer: answer.request.method == "PATCH" and answer.ok):
+        page.get_by_role("button", name="Approve").last.click()

@@ -20,6 +20,7 @@ from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.upload import upload_recordings
 from heartwave_tasks.synthetic import write_recordings
+from tests.system.browsing import CHROMIUM, approve_by_hand, chromium, retrain_by_form, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +58,18 @@ class System:
         """Wait until a run has ended well; fails with the failing task's error."""
         running.follow(self.client, dag_id, run_id, timeout_s=TIMEOUT_S, console=Console(quiet=True))
 
-    def approve(self, dag_id: str, run_id: str) -> None:
-        """Wait until a run asks a person, and say yes with a reason."""
+    def wait_for_question(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run asks a person, or has ended without asking."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             states = {task.task_id: task.state for task in self.client.task_instances(dag_id, run_id)}
             if states.get("approve") == "awaiting_input" or self.client.run_state(dag_id, run_id) in FINISHED:
                 break
             time.sleep(0.5)
+
+    def approve(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run asks a person, and say yes with a reason."""
+        self.wait_for_question(dag_id, run_id)
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
         answer = {"chosen_options": ["Approve"], "params_input": {"reason": APPROVER_SAYS}}
         self.client._request("PATCH", path, body=answer)
@@ -144,11 +149,17 @@ def ingested(system: System, record_files: Path) -> set[str]:
 
 @pytest.fixture(scope="session")
 def labelled(system: System, ingested: set[str]) -> set[str]:
-    """The same recordings, after a retraining that a person approved, and a scoring."""
-    system.client.wait_for_dag("retrain_models", 120)
-    system.client.unpause("retrain_models")
-    run_id = system.client.trigger("retrain_models", {"approval": True})
-    system.approve("retrain_models", run_id)
+    """The same recordings, after a retraining from the form that a person approved in Airflow, and a scoring."""
+    if CHROMIUM is None:
+        system.client.wait_for_dag("retrain_models", 120)
+        system.client.unpause("retrain_models")
+        run_id = system.client.trigger("retrain_models", {"approval": True})
+        system.approve("retrain_models", run_id)
+    else:
+        with chromium() as browser:
+            page = sign_in(browser, system).new_page()
+            run_id = retrain_by_form(page, system)
+            approve_by_hand(page, system, run_id, APPROVER_SAYS)
     system.wait("retrain_models", run_id)
     system.run("score_recordings")
     return ingested

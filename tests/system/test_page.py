@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -221,6 +222,21 @@ def test_views_are_accessible_and_look_right(
             keep_picture(tab, pictures / f"page-{view}-{size}-{theme}.png")
     tab.close()
     assert serious == []
+
+
+def test_hostile_names_are_only_text(signed_in: BrowserContext, system: System) -> None:
+    """A name that is a script is shown as it is written, and does nothing."""
+    name = "ward/<img src=x onerror=\"document.title='owned'\">"
+    tab = signed_in.new_page()
+
+    tab.goto(url(system, f"strip?id={quote(name)}"))
+
+    expect(tab.get_by_role("alert")).to_contain_text("no recording of that name")
+    tab.goto(url(system, f"recordings?search={quote(name)}"))
+    expect(tab.get_by_role("searchbox")).to_have_value(name)
+    assert "owned" not in tab.title()
+    assert tab.locator("main img").count() == 0
+    tab.close()
 
 
 def test_strangers_and_viewers_are_refused(system: System, labelled: set[str]) -> None:

@@ -3,7 +3,7 @@
 import { CLASS_NAMES, classMark, count, duration, fill, h, moment, percent, trainedOn } from "./dom.js";
 import { calendar } from "./calendar.js";
 import { drift } from "./drift.js";
-import { get } from "./server.js";
+import { airflow, get } from "./server.js";
 
 export async function showTonight(place) {
   const found = await get("tonight");
@@ -12,6 +12,8 @@ export async function showTonight(place) {
   fill(place,
     h("div", { class: "head" }, h("div", {}, h("h1", {}, headline(found)), h("p", { class: "sub" }, `${count(counts.n_recordings)} recordings, ${duration(counts.duration_s)} of ECG, ${count(counts.n_beats)} heartbeats`)),
       h("div", { class: "actions" }, h("a", { class: "button", href: "#/recordings?order=newest" }, "Newest recordings"), h("a", { class: "button", href: "#/review" }, "Review beats"))),
+    found.challenger ? h("section", { class: "card waits" }, h("div", {}, h("h2", {}, `Version ${found.challenger.model_version} waits for approval`), h("p", { class: "muted" }, `${found.challenger.architecture}, compared ${moment(found.challenger.compared_at)}: ${found.challenger.reasons}`)),
+      h("a", { class: "button", href: airflow("dags/retrain_models/required_actions").href, target: "_top" }, "Answer in Airflow")) : null,
     h("div", { class: "figures" },
       figure("Arrived", counts.n_arrived, "recordings in 24 hours", "#/recordings?order=newest"),
       figure("Labelled", labelled.n_labels, `beats of ${count(labelled.n_recordings)} recordings in 24 hours`),

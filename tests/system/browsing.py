@@ -26,8 +26,9 @@ MISSING = "no Chromium on this machine: install Debian's chromium to test the pa
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
 PICTURES = Path(os.environ["HEARTWAVE_SCREENSHOTS"]) if "HEARTWAVE_SCREENSHOTS" in os.environ else None
 """Where pictures for the documents go, when they are wanted."""
-PATIENCE_MS = 30_000.0
-"""A view may take on a busy machine."""
+PATIENCE_MS = 90_000.0
+"""A view may take on a machine that is busy with everything else."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @contextmanager

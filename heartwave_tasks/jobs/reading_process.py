@@ -235,4 +235,7 @@ def _environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",
         "MALLOC_ARENA_MAX": "2",
+        # Memory that was used once is used again, instead of asking the kernel for clean pages every time.
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     }

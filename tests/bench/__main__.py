@@ -84,7 +84,10 @@ def _measure(given: argparse.Namespace, directory: Path, home: Path) -> Report:
         if "stages" in wanted:
             _tell("Stages that wait for servers")
             settings = servers.settings("stages")
-            report.samples += [*Objects(settings, bench, home).stages(), *Labels(settings, bench, model).stages()]
+            report.samples += [
+                *Objects(settings, bench, home, servers).stages(),
+                *Labels(settings, bench, model, servers).stages(),
+            ]
         if "path" in wanted:
             report.journeys += _paths(servers, directory, model)
         if "growth" in wanted:

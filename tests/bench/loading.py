@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.models.architectures import BeatModel
     from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.predictions import LabelBatch
+    from tests.bench.servers import Servers
     from tests.bench.stages import Bench
 
 _NIGHT: Final = datetime.now(UTC).date()
@@ -32,20 +33,20 @@ _ROW: Final = f"INSERT INTO heartwave.labels ({', '.join(LABEL_COLUMNS)}) VALUES
 class Objects:
     """Beats to S3 and back."""
 
-    def __init__(self, settings: Settings, bench: Bench, directory: Path) -> None:
-        self._client, self._bucket = s3_client(settings), settings.lake_bucket
+    def __init__(self, settings: Settings, bench: Bench, directory: Path, servers: Servers) -> None:
+        self._client, self._bucket, self._servers = s3_client(settings), settings.lake_bucket, servers
         self._bench, self._directory = bench, directory
 
     def stages(self) -> Iterator[Sample]:
         """Measure objects as ingest writes and scoring reads them; the floor is the same to files."""
         bench, size = self._bench, sum(map(len, self._bench.files))
         paths = [self._directory / f"{number}.parquet" for number in range(len(bench.files))]
-        yield bench.measure("S3 put", "heartwave", self._put, size)
+        yield bench.measure("S3 put", "heartwave", self._put, size, servers_cpu=self._servers.cpu_s)
         yield bench.measure(
             "S3 put", "floor", lambda: [p.write_bytes(c) for p, c in zip(paths, bench.files, strict=True)], size,
             note="writing files",
         )  # fmt: skip
-        yield bench.measure("S3 get", "heartwave", self._get, size)
+        yield bench.measure("S3 get", "heartwave", self._get, size, servers_cpu=self._servers.cpu_s)
         yield bench.measure(
             "S3 get", "floor", lambda: [path.read_bytes() for path in paths], size, note="reading files"
         )
@@ -62,7 +63,8 @@ class Objects:
 class Labels:
     """Labels into the real table, with its key and indexes, by a role that may only insert."""
 
-    def __init__(self, settings: Settings, bench: Bench, model: BeatModel) -> None:
+    def __init__(self, settings: Settings, bench: Bench, model: BeatModel, servers: Servers) -> None:
+        self._servers = servers
         self._url = settings.require_database_url()
         self._bench = bench
         self._batches = [label(model, beats) for beats in bench.beats]
@@ -131,6 +133,7 @@ class Labels:
             beats=n_labels,
             n_bytes=n_bytes,
             repetitions=self._bench.repetitions,
+            servers_cpu=self._servers.cpu_s,
             note=note,  # type: ignore[arg-type]
         )
 

@@ -32,6 +32,8 @@ class Sample:
         Seconds of a repetition by the clock, and of processor time in this process.
     peak_bytes
         Resident memory at most, above what was there before.
+    servers_cpu_s
+        Seconds of processor time that servers took for it.
     all_cores_beats_per_s
         Beats a second when every core does the same; None where that was not measured.
     """
@@ -44,6 +46,7 @@ class Sample:
     cpu_s: float
     peak_bytes: int
     repetitions: int
+    servers_cpu_s: float = 0.0
     all_cores_beats_per_s: float | None = None
     note: str = ""
 
@@ -54,8 +57,8 @@ class Sample:
 
     @property
     def beats_per_cpu_s(self) -> float:
-        """Beats for a second of this process's processor time."""
-        return self.beats / max(self.cpu_s, 1e-9)
+        """Beats for a second of processor time, here and in the servers."""
+        return self.beats / max(self.cpu_s + self.servers_cpu_s, 1e-9)
 
     def document(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
@@ -76,6 +79,7 @@ def measure(
     n_bytes: int,
     repetitions: int,
     all_cores: bool = False,
+    servers_cpu: Callable[[], float] = float,
     note: str = "",
 ) -> Sample:
     """Do work once to warm up, then as often as asked, and return the medians.
@@ -84,13 +88,14 @@ def measure(
     """
     work()
     gc.collect()
-    walls, cpus, peaks = [], [], []
+    walls, cpus, peaks, servers = [], [], [], []
     for _ in range(repetitions):
         before = reset_peak()
-        wall, cpu = time.perf_counter(), time.process_time()
+        served, wall, cpu = servers_cpu(), time.perf_counter(), time.process_time()
         work()
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
+        servers.append(servers_cpu() - served)
         peaks.append(max(0, peak() - before))
     return Sample(
         stage=stage,
@@ -101,6 +106,7 @@ def measure(
         cpu_s=statistics.median(cpus),
         peak_bytes=int(statistics.median(peaks)),
         repetitions=repetitions,
+        servers_cpu_s=statistics.median(servers),
         all_cores_beats_per_s=_on_all_cores(work, beats) if all_cores else None,
         note=note,
     )

@@ -55,29 +55,35 @@ class Report:
     def targets(self) -> list[tuple[str, str, str, bool]]:
         """Hold what was measured against what was promised: figure, wanted, found, met."""
         rows: list[tuple[str, str, str, bool]] = []
+        wanted = f"at least {_number(LEAST_PATH_BEATS_PER_S)} beats/s"
         for journey in self.journeys[:1]:
-            found = journey.beats_per_s
-            wanted = f"at least {_number(LEAST_PATH_BEATS_PER_S)} beats/s"
-            rows.append(("whole path, one core", wanted, _number(found), found >= LEAST_PATH_BEATS_PER_S))
+            for what, found in (
+                ("for a second of the workers' processor time", journey.beats / journey.cpu_s),
+                ("by the clock", journey.beats_per_s),
+            ):
+                rows.append((f"whole path, one core, {what}", wanted, _number(found), found >= LEAST_PATH_BEATS_PER_S))
         for sample in self.samples:
             if (sample.stage, sample.way) == ("COPY", "heartwave"):
-                found, wanted = sample.beats_per_s, f"at least {_number(LEAST_COPY_ROWS_PER_S)} rows/s"
-                rows.append(("COPY into the labels table", wanted, _number(found), found >= LEAST_COPY_ROWS_PER_S))
+                wanted = f"at least {_number(LEAST_COPY_ROWS_PER_S)} rows/s"
+                for what, found in (
+                    ("for a second of processor time, the server's and ours", sample.beats_per_cpu_s),
+                    ("by the clock", sample.beats_per_s),
+                ):
+                    met = found >= LEAST_COPY_ROWS_PER_S
+                    rows.append((f"COPY into the labels table, {what}", wanted, _number(found), met))
         scoring = [leg.peak_bytes for one in (*self.journeys, *self.growth) for leg in one.legs if leg.job == "score"]
         if scoring:
             rows.append(("memory of a scoring process", "under 800 MB", _megabytes(max(scoring)),
                          max(scoring) < MOST_SCORING_BYTES))  # fmt: skip
         if len(self.growth) > 1:
             first, last = self.growth[0], self.growth[-1]
-            time = (last.wall_s / last.beats) / (first.wall_s / first.beats)
-            memory = last.peak_bytes / first.peak_bytes
             what = f"{last.recordings} recordings against {first.recordings}"
-            rows.append(
-                (f"{what}: time per beat", f"at most {MOST_TIME_GROWTH} x", f"{time:.2f} x", time <= MOST_TIME_GROWTH)
-            )
-            rows.append(
-                (f"{what}: memory", f"at most {MOST_MEMORY_GROWTH} x", f"{memory:.2f} x", memory <= MOST_MEMORY_GROWTH)
-            )
+            for name, most, found in (
+                ("processor time a beat", MOST_TIME_GROWTH, (last.cpu_s / last.beats) / (first.cpu_s / first.beats)),
+                ("time a beat by the clock", MOST_TIME_GROWTH, first.beats_per_s / last.beats_per_s),
+                ("memory of the largest process", MOST_MEMORY_GROWTH, last.peak_bytes / first.peak_bytes),
+            ):
+                rows.append((f"{what}: {name}", f"at most {most} x", f"{found:.2f} x", found <= most))
         return rows
 
     def markdown(self) -> str:
@@ -87,8 +93,9 @@ class Report:
         ]
         if self.samples:
             parts += ["### Stages", *_table(
-                ("stage", "way", "beats/s", "MB/s", "all cores", "memory", ""),
-                [(s.stage, s.way, _number(s.beats_per_s), f"{s.n_bytes / s.wall_s / 1e6:.0f}",
+                ("stage", "way", "beats/s", "beats/CPU s", "MB/s", "all cores", "memory", ""),
+                [(s.stage, s.way, _number(s.beats_per_s), _number(s.beats_per_cpu_s),
+                  f"{s.n_bytes / s.wall_s / 1e6:.0f}",
                   _number(s.all_cores_beats_per_s) if s.all_cores_beats_per_s else "", _megabytes(s.peak_bytes), s.note)
                  for s in self.samples])]  # fmt: skip
         if self.layouts:
@@ -135,14 +142,14 @@ class Report:
         figure, axes = _figure(7.2, 4.2)
         stages = list(dict.fromkeys(sample.stage for sample in self.samples))
         for way, colour, mark in (("heartwave", "#0b6e75", "o"), ("floor", "#9aa5b1", "|"), ("plain", "#c2571a", "x")):
-            found = [(stages.index(s.stage), s.beats_per_s) for s in self.samples if s.way == way]
+            found = [(stages.index(s.stage), s.beats_per_cpu_s) for s in self.samples if s.way == way]
             axes.scatter(
                 [rate for _, rate in found], [place for place, _ in found], c=colour, marker=mark, label=way, s=40
             )
         axes.set_xscale("log")
         axes.set_yticks(range(len(stages)), stages)
         axes.invert_yaxis()
-        axes.set_xlabel("beats a second, one core")
+        axes.set_xlabel("beats for a second of processor time")
         axes.grid(axis="x", alpha=0.3)
         axes.legend(loc="lower right", frameon=False)
         figure.savefig(path, metadata={"Software": None})
@@ -151,7 +158,7 @@ class Report:
         figure, axes = _figure(7.2, 2.8, columns=2)
         counts = [one.recordings for one in self.growth]
         series = (
-            (axes[0], "µs a beat, all cores", [1e6 * one.wall_s / one.beats for one in self.growth]),
+            (axes[0], "processor time, µs a beat", [1e6 * one.cpu_s / one.beats for one in self.growth]),
             (axes[1], "largest process, MB", [one.peak_bytes / 1e6 for one in self.growth]),
         )
         for panel, label, values in series:

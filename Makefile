@@ -12,6 +12,8 @@ ARGS ?=
 # Of `make fuzz`: how many broken recordings, and the seed that draws them.
 CASES ?= 20000
 SEED ?= 1
+# Of `make fuzz-guided`: how long.
+FUZZ_SECONDS ?= 60
 # Of `make sql-scale`: how many label rows.
 ROWS ?= 2000000
 # Of `make report`: architectures and seeds, space between them; empty for all of them and for three.
@@ -24,7 +26,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test screenshots fuzz bench sql-scale report lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz fuzz-guided bench sql-scale report lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -45,6 +47,9 @@ faults: dev  ## Tasks, servers and connections killed at random instants, no lab
 
 screenshots: dev  ## The pictures of the page in docs/images, by its tests: MITDB=path
 	@HEARTWAVE_MITDB="$$(realpath '$(MITDB)')" HEARTWAVE_SCREENSHOTS="$$PWD/docs/images" $(BIN)/pytest -q tests/system/test_page.py
+
+fuzz-guided: dev  ## The reading room, guided by coverage: FUZZ_SECONDS=60 (Linux on x86-64)
+	@cd $$(mktemp -d) && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python -m tests.fuzzing.guided -max_total_time=$(FUZZ_SECONDS)
 
 fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=20000 SEED=1
 	@$(BIN)/python -m tests.fuzzing.campaign --cases $(CASES) --seed $(SEED)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from heartwave_tasks import __version__
-from heartwave_tasks.cli import quarantine_app
+from heartwave_tasks.cli import forget_command, quarantine_app
 from heartwave_tasks.cli.command_help import command
 from heartwave_tasks.cli.errors import explain
 from heartwave_tasks.cli.names import ExportFormat, HeldAction, JobName, OutputFormat, ReportFormat
@@ -365,6 +365,9 @@ def demo(
     from heartwave_tasks.cli import demonstration  # noqa: PLC0415
 
     demonstration.demonstrate(mitdb, keep=keep)
+
+
+_command(DATA, "heartwave forget ward3/r17 --for 'data protection, ticket 12'")(forget_command.forget)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ _SPEAKING: Final = frozenset(
     {
         "AirflowError",
         "CommandError",
+        "ForgetError",
         "NotInQuarantineError",
         "DatabaseSetupError",
         "EvaluationDocumentError",

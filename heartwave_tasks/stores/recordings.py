@@ -143,6 +143,21 @@ def find_recordings(client: S3Client, settings: Settings, recording_ids: Iterabl
     return {listing.recording_id: listing for listing in listings if listing.recording_id in wanted}
 
 
+def list_files(client: S3Client, settings: Settings, recording_id: str) -> Iterator[StoredObject]:
+    """Find every object that arrived of a recording, by all its ways, whether or not it came whole."""
+    source = recording_id.rpartition("/")[0]
+    folders: dict[str, dict[str, StoredObject]] = {}
+    for prefix in (f"{source}/", f"{INBOX}/{source}/"):
+        for entry in list_objects(client, settings.recordings_bucket, prefix):
+            folder, _, name = entry.key.rpartition("/")
+            folders.setdefault(folder, {})[name] = entry
+    for folder, files in folders.items():
+        for path, objects in _group(folder, files, whole=False):
+            owner, _, record = path.rpartition("/")
+            if known_as(settings, owner, record) == recording_id:
+                yield from objects.values()
+
+
 def download(client: S3Client, settings: Settings, listing: Listing, directory: Path) -> dict[str, str]:
     """Bring a recording's files into a directory and return their SHA-256 by name.
 
@@ -214,8 +229,10 @@ def _fingerprint(objects: dict[str, StoredObject]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _group(folder: str, files: dict[str, StoredObject]) -> Iterator[tuple[str, dict[str, StoredObject]]]:
-    """Yield ``<source>/<record>`` and objects of every recording in a folder."""
+def _group(
+    folder: str, files: dict[str, StoredObject], *, whole: bool = True
+) -> Iterator[tuple[str, dict[str, StoredObject]]]:
+    """Yield ``<source>/<record>`` and objects of every recording in a folder, ``whole`` ones or all."""
     path = folder.removeprefix(f"{INBOX}/") if folder.count("/") else folder
     own = folder.rpartition("/")[2]
     if any(local_name(name) == f"{own}{suffix}" for name in files for suffix in MAIN_SUFFIXES):
@@ -225,7 +242,7 @@ def _group(folder: str, files: dict[str, StoredObject]) -> Iterator[tuple[str, d
     for name, entry in files.items():
         groups.setdefault(name.rpartition(".")[0] or name, {})[name] = entry
     for record, objects in groups.items():
-        if any(local_name(name).endswith(MAIN_SUFFIXES) for name in objects):
+        if not whole or any(local_name(name).endswith(MAIN_SUFFIXES) for name in objects):
             yield f"{path}/{record}", objects
 
 

@@ -24,7 +24,7 @@ import urllib3
 from heartwave_tasks.stores.failures import is_transient_mlflow, persistent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
     from mlflow import MlflowClient
@@ -36,6 +36,8 @@ EXPERIMENT: Final = "heartwave"
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 MANIFEST: Final = "manifest.json"
+_DRAWN: Final = (".html", ".svg")
+_TEXTS: Final = (*_DRAWN, ".json", ".txt", ".md", ".csv")
 FILES_FOLDER: Final = "model_files"
 EVALUATIONS_FOLDER: Final = "evaluations"
 _PATIENCE: Final = {
@@ -188,6 +190,41 @@ class Registry:
                 msg = f"{label}: {name} is not the file that was registered. Nothing was loaded; retrain or roll back."
                 raise TamperedModelError(msg)
         return ModelFiles(architecture=document["architecture"], classes=tuple(document["classes"]), files=files)
+
+    def unname(self, run_ids: Sequence[str], recording_id: str, instead: str) -> int:
+        """Take a recording out of the artifacts of runs; return how many of them it was in.
+
+        Reports, which draw its beats, are deleted; in texts its name is replaced. Model files hold numbers alone.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415 - as mlflow itself
+            get_artifact_repository,
+        )
+
+        n_changed = 0
+        for run_id in run_ids:
+            repository = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri, self._uri)
+            for path in self._paths(run_id):
+                content = self.artifact(run_id, path) if path.endswith(_TEXTS) else b""
+                if recording_id.encode() not in content:
+                    continue
+                if path.endswith(_DRAWN):
+                    repository.delete_artifacts(path)  # type: ignore[no-untyped-call]
+                else:
+                    changed = content.replace(recording_id.encode(), instead.encode())
+                    Run(self._client, run_id).log_file(path, changed)
+                n_changed += 1
+        return n_changed
+
+    def _paths(self, run_id: str) -> list[str]:
+        """Return the paths of a run's artifacts, but for model files."""
+        paths, folders = [], [""]
+        while folders:
+            for entry in self._client.list_artifacts(run_id, folders.pop() or None):
+                if not entry.is_dir:
+                    paths.append(entry.path)
+                elif entry.path != FILES_FOLDER:
+                    folders.append(entry.path)
+        return sorted(paths)
 
     def artifact(self, run_id: str, path: str) -> bytes:
         """Fetch one artifact of a run; one that breaks off half-way is asked for again."""

@@ -70,7 +70,8 @@ def score_recordings() -> None:
         from heartwave_tasks.jobs import publishing
         from heartwave_tasks.settings import get_settings
 
-        counts = publishing.publish_labels(get_settings())
+        night = get_current_context()["dag_run"].run_after.date()
+        counts = publishing.publish_labels(get_settings(), night)
         if not counts.recordings:
             raise AirflowSkipException("The lake has all labels.")
         yield Metadata(LABELS, extra=asdict(counts))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.objects import list_folders, list_objects, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
-from heartwave_tasks.stores.published_labels import PREFIX, label_key, month_of, to_parquet
+from heartwave_tasks.stores.published_labels import PREFIX, label_key, month_prefix, to_parquet
 
 if TYPE_CHECKING:
     from datetime import date
@@ -31,16 +32,21 @@ class PublishCounts:
     already: int = 0
 
 
-def publish_labels(settings: Settings) -> PublishCounts:
-    """Write what the lake lacks of all labels that are committed and not held.
+def publish_labels(settings: Settings, night: date | None = None) -> PublishCounts:
+    """Write what the lake lacks of the labels of a night's month and the last, or released since; without one, of all.
 
     What is there is told by the lake's listing, not remembered: a file that was lost, or never written because the task
     was killed after the commit, is written by the next run.
     """
     client = s3_client(settings)
+    since = (night.replace(day=1) - timedelta(days=1)).replace(day=1) if night else None
     with PredictionStore(settings.require_database_url()) as store:
-        wanted = store.publishable()
-        there = {entry.key for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")}
+        wanted = store.publishable(since=since)
+        there = {
+            entry.key
+            for prefix in {month_prefix(scoring.night) for scoring in wanted}
+            for entry in list_objects(client, settings.lake_bucket, prefix)
+        }
         missing = [scoring for scoring in wanted if label_key(scoring) not in there]
 
         def write(scoring: PublishedScoring) -> int:
@@ -59,8 +65,9 @@ def drop_published(settings: Settings, oldest: date) -> int:
     client = s3_client(settings)
     old = [
         entry.key
-        for entry in list_objects(client, settings.lake_bucket, f"{PREFIX}/")
-        if (month_of(entry.key) or "9999") < f"{oldest:%Y-%m}"
+        for prefix in list_folders(client, settings.lake_bucket, f"{PREFIX}/")
+        if prefix < month_prefix(oldest)
+        for entry in list_objects(client, settings.lake_bucket, prefix)
     ]
     for key in old:
         client.delete_object(Bucket=settings.lake_bucket, Key=key)

@@ -79,6 +79,13 @@ def list_objects(client: S3Client, bucket: str, prefix: str = "") -> Iterator[St
             yield StoredObject(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
 
 
+def list_folders(client: S3Client, bucket: str, prefix: str) -> Iterator[str]:
+    """Walk the folders right below a prefix, each ending in a slash, without what is in them."""
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
+        for entry in page.get("CommonPrefixes", ()):
+            yield str(entry["Prefix"])
+
+
 def get_object(client: S3Client, bucket: str, key: str, byte_range: str | None = None) -> bytes:
     """Read an object, whole or a range (``bytes=0-99``) of it; what breaks off half-way is asked for again."""
     only = {"Range": byte_range} if byte_range else {}

@@ -228,8 +228,13 @@ class PredictionStore(
 
         return self._transactions.run(work)
 
-    def publishable(self, recording_ids: Sequence[str] | None = None) -> list[PublishedScoring]:
-        """Return the scorings, of some recordings or all, whose labels belong into the lake: present, and not held."""
+    def publishable(
+        self, recording_ids: Sequence[str] | None = None, since: date | None = None
+    ) -> list[PublishedScoring]:
+        """Return the scorings whose labels belong into the lake: present, and not held.
+
+        Of some recordings, or all; of nights since a day, or released since, or all.
+        """
 
         def work(cursor: Cursor) -> list[PublishedScoring]:
             cursor.execute(
@@ -239,14 +244,15 @@ class PredictionStore(
                 FROM heartwave.scorings AS s
                 JOIN heartwave.recording_revisions AS v ON v.revision_id = s.revision_id
                 JOIN heartwave.model_versions AS m ON m.model_version_id = s.model_version_id
-                WHERE s.labels_dropped_at IS NULL AND s.n_labels > 0 AND NOT EXISTS (
-                    SELECT FROM heartwave.held_scorings AS h
-                    WHERE h.revision_id = s.revision_id AND h.model_version_id = s.model_version_id
-                      AND h.released_at IS NULL
-                ) AND (%(recordings)s::text[] IS NULL OR v.recording_id = ANY(%(recordings)s))
+                LEFT JOIN heartwave.held_scorings AS h
+                    ON h.revision_id = s.revision_id AND h.model_version_id = s.model_version_id
+                WHERE s.labels_dropped_at IS NULL AND s.n_labels > 0
+                  AND (h.held_id IS NULL OR h.released_at IS NOT NULL)
+                  AND (%(since)s::date IS NULL OR s.night >= %(since)s OR h.released_at >= %(since)s)
+                  AND (%(recordings)s::text[] IS NULL OR v.recording_id = ANY(%(recordings)s))
                 ORDER BY s.committed_at
                 """,
-                {"recordings": recording_ids if recording_ids is None else list(recording_ids)},
+                {"since": since, "recordings": recording_ids if recording_ids is None else list(recording_ids)},
             )
             return fetch(cursor, PublishedScoring)
 

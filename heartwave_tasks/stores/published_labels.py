@@ -1,6 +1,6 @@
 """Labels in the lake: one Parquet file per labelled recording, beside the beats, for engines that scan at scale.
 
-The key holds model, version, month and segmenter as directories that DuckDB, Spark and pandas read as columns, then
+The key holds month, model, version and segmenter as directories that DuckDB, Spark and pandas read as columns, then
 recording and content: writing the same labels again writes the same bytes to the same place. They are the model's
 labels, as committed; what people say of beats is in Postgres alone.
 """
@@ -17,6 +17,8 @@ from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
 from heartwave_tasks.stores.label_batch import LabelBatch
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from heartwave_tasks.stores.prediction_rows import PublishedScoring
@@ -40,21 +42,20 @@ SCHEMA: Final = pa.schema(
         pa.field("reference", _CLASS),
     ]
 )
-"""Columns are named like those of the view `all_labels`; model, version, month and segmenter come from the key."""
+"""Columns are named like those of the view `all_labels`; month, model, version and segmenter come from the key."""
 
 
 def label_key(scoring: PublishedScoring) -> str:
     """Return the object key of a scoring's labels in the lake bucket."""
     return (
-        f"{PREFIX}/model={scoring.model_name}/version={scoring.model_version}/month={scoring.night:%Y-%m}/"
+        f"{month_prefix(scoring.night)}model={scoring.model_name}/version={scoring.model_version}/"
         f"segmenter={scoring.segmenter_version}/{scoring.recording_id}/{scoring.content_sha256}.parquet"
     )
 
 
-def month_of(key: str) -> str | None:
-    """Return the month a key's labels are of, as ``2026-11``; None for a key of something else."""
-    found = [part.removeprefix("month=") for part in key.split("/") if part.startswith("month=")]
-    return found[0] if found else None
+def month_prefix(night: date) -> str:
+    """Return what the keys of a night's month begin with; prefixes sort as their months do."""
+    return f"{PREFIX}/month={night:%Y-%m}/"
 
 
 def recording_of(key: str) -> str:

@@ -81,7 +81,7 @@ def test_the_lake_holds_what_postgres_holds(
     labelled: dict[str, int], settings: Settings, database: DatabaseUrls, tmp_path: Path
 ) -> None:
     """Row by row and column by column, DuckDB reads the labels that all_labels has, model and version from the keys."""
-    counts = publishing.publish_labels(settings)
+    counts = publishing.publish_labels(settings, APRIL)
     files = download(settings, tmp_path)
 
     assert (counts.recordings, counts.labels, counts.already) == (4, 160, 0)
@@ -103,13 +103,13 @@ def test_the_lake_holds_what_postgres_holds(
 
 def test_a_rerun_mends_what_is_missing_with_the_same_bytes(labelled: dict[str, int], settings: Settings) -> None:
     """A file that was never written, or is lost, is written again as it was; those that are there are left alone."""
-    publishing.publish_labels(settings)
+    publishing.publish_labels(settings, APRIL)
     before = objects(settings)
-    assert publishing.publish_labels(settings).recordings == 0
+    assert publishing.publish_labels(settings, APRIL).recordings == 0
     lost = min(before)
     s3_client(settings).delete_object(Bucket=settings.lake_bucket, Key=lost)
 
-    counts = publishing.publish_labels(settings)
+    counts = publishing.publish_labels(settings, APRIL)
 
     assert (counts.recordings, counts.already) == (1, 3)
     assert objects(settings) == before
@@ -117,7 +117,7 @@ def test_a_rerun_mends_what_is_missing_with_the_same_bytes(labelled: dict[str, i
 
 def test_documented_queries_work(labelled: dict[str, int], settings: Settings, tmp_path: Path) -> None:
     """What docs/data-scientists.md shows for DuckDB and pandas, also by partition and straight from S3."""
-    publishing.publish_labels(settings)
+    publishing.publish_labels(settings, APRIL)
     files = download(settings, tmp_path)
 
     ((n_ventricular, n_labels),) = duckdb.sql(
@@ -143,19 +143,33 @@ def test_held_labels_are_not_published_until_they_are_released(plant: Planter, s
     row = scoring_row(plant.recording("clinic/a", 2), plant.model(1, promoted=True))
     plant.store.save_labels(row, labels_of("VV", [1, 2]), ["100 % of the beats are V."])
 
-    assert publishing.publish_labels(settings).recordings == 0
+    assert publishing.publish_labels(settings, APRIL).recordings == 0
     plant.store.release([1], "dr. b")
-    assert publishing.publish_labels(settings).recordings == 1
+    assert publishing.publish_labels(settings, APRIL).recordings == 1
+
+
+def test_labels_held_for_months_are_published_when_they_are_released(plant: Planter, settings: Settings) -> None:
+    """Nights before the last month are left alone, but not what somebody released since."""
+    version = plant.model(1, promoted=True)
+    row = scoring_row(plant.recording("clinic/a", 2), version, date(2025, 1, 31))
+    plant.store.save_labels(row, labels_of("VV", [1, 2]), ["100 % of the beats are V."])
+    plant.score(plant.recording("clinic/b", 2), version, labels_of("NN", [1, 2]), date(2025, 1, 31))
+    plant.store.release([1], "dr. b")
+
+    publishing.publish_labels(settings, APRIL)
+
+    assert [key.split("/")[1] for key in objects(settings)] == ["month=2025-01"]
+    assert "clinic/a" in min(objects(settings))
 
 
 def test_retention_drops_the_files_too(labelled: dict[str, int], settings: Settings) -> None:
     """Months that Postgres drops are dropped from the lake, and not written again."""
-    publishing.publish_labels(settings)
+    publishing.publish_labels(settings, APRIL)
 
     maintain.drop_old_labels(settings.model_copy(update={"retention_months": 1}), date(2026, 5, 20))
 
-    assert {key.split("/")[3] for key in objects(settings)} == {"month=2026-04"}
-    assert publishing.publish_labels(settings).recordings == 0
+    assert {key.split("/")[1] for key in objects(settings)} == {"month=2026-04"}
+    assert publishing.publish_labels(settings, APRIL).recordings == 0
 
 
 # Night monitoring ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ export PYTHON
 
 BIN := .venv/bin
 
-.PHONY: help demo test screenshots fuzz fuzz-guided bench sql-scale report lint format lock install up down clean
+.PHONY: help demo test screenshots fuzz fuzz-guided robustness bench sql-scale report lint format lock install up down clean
 .NOTPARALLEL:
 
 help:  ## Show this
@@ -53,6 +53,9 @@ fuzz-guided: dev  ## The reading room, guided by coverage: FUZZ_SECONDS=60 (Linu
 
 fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=20000 SEED=1
 	@$(BIN)/python -m tests.fuzzing.campaign --cases $(CASES) --seed $(SEED)
+
+robustness: dev  ## Detection and labels at other rates, in other formats, with one lead, upside down and in noise: MITDB=path
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.campaign --mitdb '$(MITDB)' $(ARGS)
 
 sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB, 15 min)
 	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _RECORDING: Final = "SELECT sampling_frequency FROM current_recordings WHERE recording_id = %s"
 _HELD: Final = "SELECT held_id FROM current_held WHERE recording_id = %s AND is_current_revision"
 _BEATS: Final = """
-    SELECT r_peak_sample, class, model_class, reviewed_by IS NOT NULL
+    -- WFDB's Q is "unclassifiable beat".
+    SELECT r_peak_sample, coalesce(class, 'Q'), coalesce(model_class, 'Q'), reviewed_by IS NOT NULL
     FROM current_labels WHERE recording_id = %s ORDER BY r_peak_sample
 """
 _ROWS: Final = "SELECT * FROM current_labels WHERE recording_id = %s ORDER BY r_peak_sample"

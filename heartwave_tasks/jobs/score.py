@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import heartwave_tasks
+from heartwave_tasks.ecg.labels import NO_CLASS
 from heartwave_tasks.jobs.overlap import ahead
 from heartwave_tasks.jobs.plausibility import find_doubts
 from heartwave_tasks.jobs.reconciliation import Contradictions
@@ -204,14 +205,14 @@ def load_model(settings: Settings, version: RegisteredModel) -> BeatModel:
 
 
 def label(model: BeatModel, beats: Beats) -> LabelBatch:
-    """Label one recording's heartbeats; signal marks are no heartbeats and get none."""
+    """Label one recording's heartbeats; signal marks are none, and where the signal shows nothing there is no class."""
     probabilities = model.predict_proba(beats)[beats.is_beat]
     kept = beats.take(beats.is_beat)
     return LabelBatch(
         r_peak_sample=kept.r_peak_sample,
         time_s=kept.time_s,
-        class_ids=probabilities.argmax(axis=1).astype(np.int8),
-        confidence=probabilities.max(axis=1),
+        class_ids=np.where(kept.is_classifiable, probabilities.argmax(axis=1), NO_CLASS).astype(np.int8),
+        confidence=np.where(kept.is_classifiable, probabilities.max(axis=1), 1 - kept.quality).astype(np.float32),
         probabilities=probabilities,
         rr_previous_s=kept.rr_previous_s,
         rr_next_s=kept.rr_next_s,

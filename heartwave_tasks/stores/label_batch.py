@@ -84,7 +84,7 @@ class LabelBatch:
     Args:
         r_peak_sample: (n,) int, strictly increasing, samples at the recording's own rate.
         time_s: (n,) float64, seconds from the start of the recording.
-        class_ids: (n,) int, index into `CLASSES`.
+        class_ids: (n,) int, index into `CLASSES`; `NO_CLASS` where the signal shows nothing that could be classified.
         confidence: (n,) float32, the probability of the label given.
         probabilities: (n, 5) float32, columns in the order of `CLASSES`.
         rr_previous_s: (n,) float32, seconds; NaN where there is no previous beat.
@@ -127,8 +127,8 @@ class LabelBatch:
         r_peaks = self.r_peak_sample
         if len(self) and (r_peaks[0] < 0 or r_peaks[-1] > np.iinfo(np.int32).max or np.any(np.diff(r_peaks) <= 0)):
             raise ValueError("R peaks must increase strictly from 0 on and fit 32 bits: one label per heartbeat.")
-        if np.any((self.class_ids < 0) | (self.class_ids >= len(CLASSES))):
-            raise ValueError(f"Class ids must lie in 0..{len(CLASSES) - 1} ({' '.join(CLASSES)}).")
+        if np.any((self.class_ids < NO_CLASS) | (self.class_ids >= len(CLASSES))):
+            raise ValueError(f"Class ids must be {NO_CLASS} (none) or in 0..{len(CLASSES) - 1} ({' '.join(CLASSES)}).")
         if np.any((self.reference_ids < NO_CLASS) | (self.reference_ids >= len(CLASSES))):
             raise ValueError(f"Reference ids must be {NO_CLASS} (none) or in 0..{len(CLASSES) - 1}.")
         for name in ("confidence", "probabilities"):
@@ -143,7 +143,7 @@ class LabelBatch:
 
     def class_counts(self) -> tuple[int, ...]:
         """Return how many labels there are of each of `CLASSES`."""
-        return tuple(int(n) for n in np.bincount(self.class_ids, minlength=len(CLASSES)))
+        return tuple(int(n) for n in np.bincount(self.class_ids[self.class_ids != NO_CLASS], minlength=len(CLASSES)))
 
     def sha256(self) -> str:
         """Hash the content, free of keys and dates: equal labels hash equally on any machine and installation."""
@@ -181,15 +181,16 @@ class LabelBatch:
         records["model_version_id"] = model_version_id
         records["r_peak_sample"] = self.r_peak_sample[rows]
         records["time_s"] = self.time_s[rows]
-        records["class"] = _CLASS_NAMES[self.class_ids[rows]]
+        records["class"] = _CLASS_NAMES[self.class_ids[rows]]  # -1 takes the last name; masked out below
         records["confidence"] = self.confidence[rows]
         for column, name in enumerate(("p_n", "p_s", "p_v", "p_f", "p_q")):
             records[name] = self.probabilities[rows, column]
         records["rr_previous_s"] = self.rr_previous_s[rows]
         records["rr_next_s"] = self.rr_next_s[rows]
-        records["reference"] = _CLASS_NAMES[self.reference_ids[rows]]  # -1 takes the last name; masked out below
+        records["reference"] = _CLASS_NAMES[self.reference_ids[rows]]  # so here
 
         missing = {
+            "class": self.class_ids[rows] == NO_CLASS,
             "rr_previous_s": np.isnan(self.rr_previous_s[rows]),
             "rr_next_s": np.isnan(self.rr_next_s[rows]),
             "reference": self.reference_ids[rows] == NO_CLASS,
@@ -209,7 +210,7 @@ READ_COLUMNS: Final = ", ".join(
     (
         "r_peak_sample",
         "time_s",
-        "class",
+        "coalesce(class::text, '-')",
         "confidence",
         *("p_n", "p_s", "p_v", "p_f", "p_q"),
         "coalesce(rr_previous_s, 'NaN')",

@@ -34,7 +34,7 @@ SCHEMA: Final = pa.schema(
         pa.field("night", pa.date32(), nullable=False),
         pa.field("r_peak_sample", pa.int64(), nullable=False),
         pa.field("time_s", pa.float64(), nullable=False),
-        pa.field("class", _CLASS, nullable=False),
+        pa.field("class", _CLASS),
         pa.field("confidence", pa.float32(), nullable=False),
         *(pa.field(f"p_{name.lower()}", pa.float32(), nullable=False) for name in CLASSES),
         pa.field("rr_previous_s", pa.float32()),
@@ -93,14 +93,14 @@ def to_parquet(scoring: PublishedScoring, labels: LabelBatch) -> bytes:
     n_labels = len(labels)
     classes = pa.array(CLASSES, type=pa.string())
     first = pa.array([0] * n_labels, type=pa.int8())
-    reference = labels.reference_ids.astype("int8")
+    class_ids, reference = labels.class_ids.astype("int8"), labels.reference_ids.astype("int8")
     columns = [
         pa.DictionaryArray.from_arrays(first, pa.array([scoring.recording_id])),
         pa.DictionaryArray.from_arrays(first, pa.array([scoring.content_sha256])),
         pa.array([scoring.night] * n_labels, type=pa.date32()),
         pa.array(labels.r_peak_sample.astype("int64")),
         pa.array(labels.time_s.astype("float64")),
-        pa.DictionaryArray.from_arrays(pa.array(labels.class_ids.astype("int8")), classes),
+        pa.DictionaryArray.from_arrays(pa.array(class_ids, mask=class_ids == NO_CLASS), classes),
         pa.array(labels.confidence.astype("float32")),
         *(pa.array(labels.probabilities[:, column].astype("float32")) for column in range(len(CLASSES))),
         pa.array(labels.rr_previous_s.astype("float32"), from_pandas=True),

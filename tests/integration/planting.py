@@ -115,6 +115,7 @@ def random_labels(n_labels: int, seed: int = 0) -> LabelBatch:
     class_ids = probabilities.argmax(axis=1)
     rr = random.uniform(0.3, 2.0, (2, n_labels)).astype(np.float32)
     rr[random.random(rr.shape) < 0.1] = np.nan
+    class_ids[random.random(n_labels) < 0.05] = NO_CLASS
     return LabelBatch(
         r_peak_sample=np.cumsum(random.integers(100, 400, n_labels)),
         time_s=np.cumsum(random.uniform(0.3, 2.0, n_labels)),

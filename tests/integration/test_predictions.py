@@ -89,7 +89,7 @@ def test_columns_hold_what_they_are_named(plant: Planter, database: DatabaseUrls
         reference = labels.reference_ids[index]
         assert row[:4] == (night, revision_id, model_version_id, labels.r_peak_sample[index])
         assert row[4] == labels.time_s[index]
-        assert row[5] == CLASSES[labels.class_ids[index]]
+        assert row[5] == (CLASSES[labels.class_ids[index]] if labels.class_ids[index] != NO_CLASS else None)
         assert np.float32(row[6]) == labels.confidence[index]
         assert tuple(np.float32(row[7:12])) == tuple(labels.probabilities[index])
         for column, array in ((12, labels.rr_previous_s), (13, labels.rr_next_s)):
@@ -122,7 +122,7 @@ def test_the_ledger_counts_the_classes(plant: Planter, database: DatabaseUrls) -
         ("r_peak_sample", np.array([-1, 1, 2]), "increase strictly"),
         ("r_peak_sample", np.array([1, 2, 2**31]), "fit 32 bits"),
         ("class_ids", np.array([0, 1, 5]), "Class ids"),
-        ("class_ids", np.array([0, 1, -1]), "Class ids"),
+        ("class_ids", np.array([0, 1, -2]), "Class ids"),
         ("reference_ids", np.array([0, 1, 5]), "Reference ids"),
         ("confidence", np.array([0, 1, np.nan]), "every confidence between"),
         ("probabilities", np.full((3, 5), 1.01), "every probabilities between"),
@@ -141,7 +141,7 @@ def test_equal_labels_hash_equally_whatever_their_types() -> None:
     labels = random_labels(100)
     other_nan = labels.rr_previous_s.astype(np.float64)
     other_nan[np.isnan(other_nan)] = -np.float64(np.nan)
-    same = dataclasses.replace(labels, rr_previous_s=other_nan, class_ids=labels.class_ids.astype(np.uint8))
+    same = dataclasses.replace(labels, rr_previous_s=other_nan, class_ids=labels.class_ids.astype(np.int16))
     one_less_sure = labels.confidence.copy()
     one_less_sure[50] = np.nextafter(one_less_sure[50], 0, dtype=np.float32)
 

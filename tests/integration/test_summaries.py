@@ -265,3 +265,26 @@ def review(urls: DatabaseUrls, sample: int, said: str | None) -> None:
 def snapshot(urls: DatabaseUrls) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every summary."""
     return {table: sorted(rows(urls.superuser, f"SELECT s::text FROM heartwave.{table} AS s")) for table in SUMMARIES}
+
+
+def test_what_cannot_be_classified_counts_as_nothing(database: DatabaseUrls, plant: Planter) -> None:
+    """Beats without a class are listed by none, and in no burden, run or pause; a review gives them one."""
+    model = plant.model(1, promoted=True)
+    classes = "NNVVNNVVNN"
+    batch = labels_of(classes, [1, 2, 3, 4, 5, 9, 10, 11, 12, 13], reference=classes)
+    batch.class_ids[[3, 4, 7]] = NO_CLASS
+    assert plant.score(plant.recording("ward/noise", len(classes)), model, batch)
+
+    found = rows(database.reader, "SELECT class, class_name FROM current_labels ORDER BY r_peak_sample")
+    assert [name for name, _ in found] == ["N", "N", "V", None, None, "N", "V", None, "N", "N"]
+    assert found[3][1] == "unclassifiable"
+    figures = "n_beats, n_normal, n_ventricular, n_unclassifiable, ventricular_percent, n_pauses"
+    burden = f"SELECT {figures} FROM recording_burden"
+    assert rows(database.reader, burden) == [(10, 5, 2, 3, pytest.approx(100 * 2 / 7), 0)]
+    assert rows(database.reader, "SELECT kind FROM recording_episodes") == []
+
+    review = "SELECT review_beat('ward/noise', %s, 'V', 'nurse')"
+    rows(database.reviewer, review, (int(batch.r_peak_sample[3]),))
+
+    assert rows(database.reader, burden) == [(10, 5, 3, 2, pytest.approx(100 * 3 / 8), 0)]
+    assert rows(database.reader, "SELECT kind, n_beats FROM recording_episodes") == [("couplet", 2)]

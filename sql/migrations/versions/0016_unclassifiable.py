@@ -1,0 +1,18 @@
+"""Heartbeats that cannot be classified have no class."""
+
+from __future__ import annotations
+
+from heartwave_tasks.stores.database import run_sql_file
+
+revision = "0016"
+down_revision = "0015"
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    run_sql_file(__file__, "up")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    run_sql_file(__file__, "down")

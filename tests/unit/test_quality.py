@@ -1,0 +1,67 @@
+"""Signal quality: noise is told from hearts, and never labelled with confidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heartwave_tasks.ecg.beats import Beats, cut_beats, segment
+from heartwave_tasks.ecg.leads import choose_leads
+from heartwave_tasks.ecg.recordings import SignalsInMemory
+from heartwave_tasks.ecg.segmentation import Segmentation
+from tests.unit.recordings import draw_recording, samples_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heartwave_tasks.ecg.recordings import Recording
+
+RECORDING = draw_recording("N" * 230)
+
+
+def with_samples(samples: NDArray[np.floating]) -> Recording:
+    """Return the recording with other signals."""
+    return replace(RECORDING, signals=SignalsInMemory(samples))
+
+
+def test_clean_beats_are_classifiable() -> None:
+    """Drawn beats stand out in both leads."""
+    beats = segment(RECORDING)
+    assert beats.is_classifiable.all()
+    assert beats.quality.min() > 0.9
+    assert beats.second_quality.min() > 0.9
+
+
+def test_noise_is_unclassifiable() -> None:
+    """A minute of noise as large as the beats is one of noise, its beats cannot be classified, the others can."""
+    samples = samples_of(RECORDING).copy()
+    noise = np.random.default_rng(0).normal(0, 1.0, (60 * 360, 2))
+    samples[60 * 360 : 120 * 360] += noise
+    found = Segmentation.of(with_samples(samples))
+    beats = Beats.concatenate(cut_beats(found))
+    inside = (beats.time_s > 65) & (beats.time_s < 115)
+    assert found.quality.noisy_minutes(0).tolist() == [False, True, False, False]
+    assert found.quality.of_minutes().shape == (4, 2)
+    assert beats.is_classifiable[inside].mean() < 0.1
+    assert beats.is_classifiable[(beats.time_s < 50) | (beats.time_s > 130)].all()
+
+
+def test_what_was_not_recorded_is_unclassifiable() -> None:
+    """Where samples are missing, or a lead is flat, annotated beats cannot be classified."""
+    samples = samples_of(RECORDING).copy()
+    samples[60 * 360 : 70 * 360, 0] = np.nan
+    samples[110 * 360 : 150 * 360, 0] = 0.3
+    beats = segment(with_samples(samples))
+    lost = ((beats.time_s > 60) & (beats.time_s < 70)) | ((beats.time_s > 125) & (beats.time_s < 135))
+    assert not beats.is_classifiable[lost].any()
+    assert beats.is_classifiable[beats.time_s < 50].all()
+
+
+def test_a_lead_that_came_off_is_not_chosen() -> None:
+    """The preferred lead gives way where it shows no heart most of the time."""
+    samples = samples_of(RECORDING).copy()
+    assert choose_leads(RECORDING) == (0, 1)
+    samples[1000:, 0] = np.random.default_rng(0).normal(0, 0.002, len(samples) - 1000)
+    assert choose_leads(with_samples(samples)) == (1, 0)

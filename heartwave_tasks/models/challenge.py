@@ -47,7 +47,7 @@ def describe(
     reports = [
         f"[report of version {each}]({page}/data/models/{each}/report)" for each in (version, champion_version) if each
     ]
-    parts.append(f"All of it: {', '.join(reports)}; [side by side]({page}/#models).")
+    parts.append(f"All of it: {', '.join(reports)}; [side by side]({page}/#/models).")
     return "\n\n".join(parts)
 
 

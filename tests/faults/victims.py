@@ -116,4 +116,4 @@ def _score(settings: Settings, night: date) -> None:
 def _ingest(settings: Settings) -> None:
     from heartwave_tasks.jobs import ingest
 
-    ingest.summarise([ingest.segment_shard(settings, shard) for shard in ingest.plan(settings)])
+    ingest.summarise(settings, [ingest.segment_shard(settings, shard) for shard in ingest.plan(settings)])

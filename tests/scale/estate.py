@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import psycopg2
+from psycopg2.extras import execute_values
 
 from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
 from heartwave_tasks.stores.label_batch import LabelBatch
@@ -110,21 +111,22 @@ def fill(store: PredictionStore, owner_url: str, pieces: list[Piece]) -> Iterato
     n_rows = 0
     for night, found in groupby(pieces, key=lambda piece: piece.night):
         of_month = list(found)
-        revisions = [_record(plant, piece) for piece in of_month]
         month = night.replace(day=1)
+        partition = f"labels_{month:%Y_%m}"
         with connection, connection.cursor() as cursor:
-            partition = f"heartwave.labels_{month:%Y_%m}"
-            cursor.execute(f"CREATE TABLE {partition} (LIKE heartwave.labels INCLUDING ALL EXCLUDING INDEXES)")
-            for version in versions:
-                for piece, revision_id in zip(of_month, revisions, strict=True):
-                    template = templates[piece.n_beats, piece.variant % _VARIANTS]
-                    _copy(cursor, partition, night, (revision_id, version), template)
-                    n_rows += piece.n_beats
-            after = (month + timedelta(days=31)).replace(day=1)
+            _record(cursor, of_month, templates)
             cursor.execute(
-                f"ALTER TABLE heartwave.labels ATTACH PARTITION {partition} FOR VALUES FROM (%s) TO (%s)",
-                (month, after),
+                f"CREATE TABLE heartwave.{partition} (LIKE heartwave.labels INCLUDING ALL EXCLUDING INDEXES)"
             )
+            for version in versions:
+                for table in ("scorings", partition, *SUMMARIES):
+                    _copy(cursor, table, night, version)
+            cursor.execute("DROP TABLE copies")
+            cursor.execute(
+                f"ALTER TABLE heartwave.labels ATTACH PARTITION heartwave.{partition} FOR VALUES FROM (%s) TO (%s)",
+                (month, (month + timedelta(days=31)).replace(day=1)),
+            )
+        n_rows += len(versions) * sum(piece.n_beats for piece in of_month)
         yield n_rows
     store.promote(versions[1], "scale", "the newer one")
     with connection, connection.cursor() as cursor:
@@ -132,8 +134,34 @@ def fill(store: PredictionStore, owner_url: str, pieces: list[Piece]) -> Iterato
     connection.close()
 
 
-def _record(plant: Planter, piece: Piece) -> int:
-    return plant.recording(piece.recording_id, piece.n_beats, duration_s=piece.n_beats * 0.86, sampling_frequency=250.0)
+def _record(cursor: psycopg2.extensions.cursor, pieces: list[Piece], templates: dict[tuple[int, int], int]) -> None:
+    """Make recordings like their templates, and note in the table ``copies`` which are copies of which."""
+    cursor.execute("CREATE TEMPORARY TABLE copies (recording_id text, template integer, revision_id integer)")
+    execute_values(
+        cursor,
+        "INSERT INTO copies VALUES %s",
+        [(piece.recording_id, templates[piece.n_beats, piece.variant % _VARIANTS], None) for piece in pieces],
+    )
+    cursor.execute(
+        "INSERT INTO heartwave.recordings (recording_id, source) "
+        "SELECT recording_id, split_part(recording_id, '/', 1) FROM copies"
+    )
+    alike = ", ".join(_columns(cursor, "recording_revisions") - {"revision_id", "recording_id", "content_sha256"})
+    cursor.execute(
+        f"""
+        INSERT INTO heartwave.recording_revisions (recording_id, content_sha256, {alike})
+        SELECT c.recording_id, encode(sha256(c.recording_id::bytea), 'hex'), {alike}
+        FROM copies AS c JOIN heartwave.recording_revisions AS t ON t.revision_id = c.template
+        """
+    )
+    cursor.execute(
+        "UPDATE copies AS c SET revision_id = v.revision_id "
+        "FROM heartwave.recording_revisions AS v WHERE v.recording_id = c.recording_id"
+    )
+    cursor.execute(
+        "UPDATE heartwave.recordings AS r SET current_revision_id = c.revision_id "
+        "FROM copies AS c WHERE c.recording_id = r.recording_id"
+    )
 
 
 def _write_templates(plant: Planter, versions: list[int]) -> dict[tuple[int, int], int]:
@@ -141,31 +169,38 @@ def _write_templates(plant: Planter, versions: list[int]) -> dict[tuple[int, int
     made = {}
     for n_beats in (DAY_BEATS, HALF_HOUR_BEATS):
         for variant in range(_VARIANTS):
-            revision_id = plant.recording(f"template/{n_beats}-{variant}", n_beats)
+            revision_id = plant.recording(
+                f"template/{n_beats}-{variant}", n_beats, duration_s=n_beats * 0.86, sampling_frequency=250.0
+            )
             for place, version in enumerate(versions):
                 plant.score(revision_id, version, labels(n_beats, variant, other=place == 1), _TEMPLATE_NIGHT)
             made[n_beats, variant] = revision_id
     return made
 
 
-def _copy(
-    cursor: psycopg2.extensions.cursor, partition: str, night: date, scoring: tuple[int, int], template: int
-) -> None:
-    """Copy a template's scoring by the same version: ledger, labels, summaries."""
-    new = {"night": night, "revision_id": scoring[0]}
-    old = {"template": template, "version": scoring[1], "template_night": _TEMPLATE_NIGHT}
-    for table in ("scorings", partition.removeprefix("heartwave."), *SUMMARIES):
-        key = "model_version_id_b" if table == "scoring_agreements" else "model_version_id"
-        cursor.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
-            (f"heartwave.{table}",),
-        )
-        columns = [name for (name,) in cursor.fetchall()]
-        source = "labels" if table.startswith("labels_") else table
-        condition = " AND night = %(template_night)s ORDER BY r_peak_sample" if source == "labels" else ""
-        cursor.execute(
-            f"INSERT INTO heartwave.{table} ({', '.join(columns)}) "
-            f"SELECT {', '.join(f'%({name})s' if name in new else name for name in columns)} "
-            f"FROM heartwave.{source} WHERE revision_id = %(template)s AND {key} = %(version)s{condition}",
-            {**new, **old},
-        )
+def _copy(cursor: psycopg2.extensions.cursor, table: str, night: date, version: int) -> None:
+    """Copy the templates' rows of one table and model version to all recordings of a month."""
+    new = {"night": "%(night)s::date", "revision_id": "c.revision_id"}
+    columns = sorted(_columns(cursor, table))
+    source, key, condition = table, "model_version_id", ""
+    if table.startswith("labels_"):
+        source, condition = "labels", "AND t.night = %(template_night)s"
+    elif table == "scoring_agreements":
+        key = "model_version_id_b"
+    # Recording by recording, in the order of the index, as scoring writes them.
+    cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    cursor.execute(
+        f"INSERT INTO heartwave.{table} ({', '.join(columns)}) "
+        f"SELECT {', '.join(new.get(name, f't.{name}') for name in columns)} "
+        f"FROM copies AS c JOIN heartwave.{source} AS t "
+        f"ON t.revision_id = c.template AND t.{key} = %(version)s {condition}",
+        {"night": night, "version": version, "template_night": _TEMPLATE_NIGHT},
+    )
+
+
+def _columns(cursor: psycopg2.extensions.cursor, table: str) -> set[str]:
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+        (f"heartwave.{table}",),
+    )
+    return {name for (name,) in cursor.fetchall()}

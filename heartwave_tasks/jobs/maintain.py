@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from heartwave_tasks.jobs.orphans import walk
 from heartwave_tasks.jobs.publishing import drop_published
 from heartwave_tasks.settings import SettingsError
-from heartwave_tasks.stores import strips
-from heartwave_tasks.stores.beats import PREFIX
-from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MONTHS_AHEAD: Final = 2
-ORPHAN_AGE: Final = timedelta(days=2)
-"""An object younger than this may belong to an ingest that has not recorded it yet."""
 
 
 def add_partitions(settings: Settings, night: date) -> None:
@@ -50,18 +47,10 @@ def oldest_month(settings: Settings, night: date) -> date:
 
 
 def sweep_orphans(settings: Settings) -> int:
-    """Delete beats no revision refers to, left behind by an ingest that died before it recorded them."""
+    """Delete beats and strips no revision refers to."""
     client = s3_client(settings)
     with PredictionStore(settings.require_database_url()) as store:
-        beats = store.beats_keys()
-    referred = {*beats, *map(strips.strip_key, beats)}
-    before = datetime.now(UTC) - ORPHAN_AGE
-    orphans = [
-        entry.key
-        for prefix in (PREFIX, strips.PREFIX)
-        for entry in list_objects(client, settings.lake_bucket, f"{prefix}/")
-        if entry.key not in referred and entry.last_modified < before
-    ]
+        orphans = [entry.key for entry, is_orphan in walk(client, settings.lake_bucket, store) if is_orphan]
     for key in orphans:
         client.delete_object(Bucket=settings.lake_bucket, Key=key)
     logger.info("%d objects nobody refers to deleted.", len(orphans))

@@ -141,7 +141,7 @@ class ReadingProcess:
         if not self._heard and self._line(_START_S) is None:
             self.close()
             msg = f"The process that reads recordings does not start: {self._entry}. Run it by hand to see why."
-            raise RuntimeError(msg)
+            raise ChildProcessError(msg)  # no fault of the recording's: the task is tried again
         self._heard = self._heard or b"ready"
         try:
             worker.stdin.write(json.dumps(question).encode() + b"\n")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from heartwave_tasks.jobs import orphans
 from heartwave_tasks.jobs.findings import Station
-from heartwave_tasks.jobs.maintain import ORPHAN_AGE
 from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores import strips
-from heartwave_tasks.stores.estate_tables import PAGE
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
-from heartwave_tasks.stores.objects import get_object, is_missing, list_objects
+from heartwave_tasks.stores.objects import get_object, is_missing
 from heartwave_tasks.stores.recordings import content_sha256, find_recordings, read_chunks
 
 if TYPE_CHECKING:
@@ -83,16 +81,11 @@ def _verify_lake(
 
 def verify_orphans(client: S3Client, bucket: str, store: PredictionStore, report: Report) -> None:
     """Find old objects among beats and strips that no revision refers to."""
-    before = datetime.now(UTC) - ORPHAN_AGE
-    for prefix, beats_key_of in ((lake.PREFIX, _itself), (strips.PREFIX, strips.beats_key)):
-        listing = list_objects(client, bucket, f"{prefix}/")
-        while page := list(islice(listing, PAGE)):
-            referred = store.referred_beats([beats_key_of(entry.key) for entry in page])
-            for entry in page:
-                if beats_key_of(entry.key) not in referred and entry.last_modified < before:
-                    told = f"no revision refers to it since {entry.last_modified:%Y-%m-%d}"
-                    report.wrong(Station.OBJECTS, entry.key, told, _SWEEP)
-                report.count(Station.OBJECTS)
+    for entry, is_orphan in orphans.walk(client, bucket, store):
+        if is_orphan:
+            told = f"no revision refers to it since {entry.last_modified:%Y-%m-%d}"
+            report.wrong(Station.OBJECTS, entry.key, told, _SWEEP)
+        report.count(Station.OBJECTS)
 
 
 def _verify_recording(
@@ -173,7 +166,3 @@ def _sha256(client: S3Client, bucket: str, entry: StoredObject) -> str:
         return digest.hexdigest()
 
     return persistent(is_transient_s3)(read)
-
-
-def _itself(key: str) -> str:
-    return key

@@ -39,7 +39,7 @@ _SERVERS: Final = ("postgres", "s3", "mlflow", *(f"airflow-{name}" for name in C
 _TUNING: Final = (
     "model_name", "shard_beats", "shard_recordings", "max_shards", "retention_months", "review_weight",
     "max_header_bytes", "max_leads", "max_samples", "max_segments", "max_object_bytes", "read_memory_bytes",
-    "read_cpu_s", "read_wall_s", "pseudonymous_sources", "quarantine_days",
+    "read_cpu_s", "read_wall_s", "s3_timeout_s", "pseudonymous_sources", "quarantine_days",
 )  # fmt: skip
 """Settings that tasks take over from the shell that starts the stack."""
 _FOREIGN: Final = ("AIRFLOW", "MLFLOW", "HEARTWAVE", "AWS_", "PG", "PYTHON")

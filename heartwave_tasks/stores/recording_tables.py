@@ -121,15 +121,6 @@ class RecordingTables:
         every = "heartwave.recording_revisions AS v"
         return self._revisions("v.revision_id = ANY(%s)", (list(revision_ids),), every)
 
-    def beats_keys(self) -> set[str]:
-        """Return the lake's object keys that some revision refers to."""
-
-        def work(cursor: Cursor) -> set[str]:
-            cursor.execute("SELECT beats_key FROM heartwave.recording_revisions")
-            return {key for (key,) in cursor.fetchall()}
-
-        return self._transactions.run(work)
-
     def _revisions(
         self, condition: str, parameters: tuple[object, ...], among: str = _CURRENT_REVISIONS
     ) -> list[RevisionRef]:

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 
 from heartwave_tasks.cli.app import main
-from heartwave_tasks.jobs import score, verify_objects
+from heartwave_tasks.jobs import orphans, score
 from heartwave_tasks.jobs.publishing import publish_labels
 from heartwave_tasks.jobs.reconciliation import UnreconciledError
 from heartwave_tasks.jobs.verify import verify
@@ -73,7 +73,7 @@ def test_all_is_well(estate: Laboratory) -> None:
 
 def test_everything_that_differs_is_named(estate: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rotten, lost and strange objects, changed labels and a wrong ledger are each found, with a remedy."""
-    monkeypatch.setattr(verify_objects, "ORPHAN_AGE", timedelta())
+    monkeypatch.setattr(orphans, "AGE", timedelta())
     client, lake, beats = s3_client(estate.direct), estate.direct.lake_bucket, keys(estate)
     one, two, three, four = sorted(beats)
     estate.execute("UPDATE heartwave.held_scorings SET released_at = now(), released_by = 'a test'")

@@ -171,7 +171,7 @@ class Laboratory:
     def _draw_recordings(self) -> None:
         self.names = write_recordings(self._made("records"), count=self._count, duration_s=self._duration_s, seed=4)
         self.upload()
-        assert self.ward.ingest(self.direct).ended_well()
+        assert (task := self.ward.ingest(self.direct)).ended_well(), task.log_tail()
 
     def upload(self) -> None:
         """Put every recording into the bucket as it was at first."""
@@ -216,7 +216,7 @@ class Laboratory:
         for content in (1, 2):
             if content == 2:
                 self.replace_recording()
-                assert self.ward.ingest(self.direct).ended_well()
+                assert (task := self.ward.ingest(self.direct)).ended_well(), task.log_tail()
             ((current,),) = self.execute(_CURRENT)
             self._contents.append(str(current))
             for version in (1, 2):
@@ -247,7 +247,7 @@ class Laboratory:
             for entry in list(list_objects(client, self.direct.lake_bucket)):
                 client.delete_object(Bucket=self.direct.lake_bucket, Key=entry.key)
         elif self._replaced:
-            assert self.ward.ingest(self.direct).ended_well()
+            assert (task := self.ward.ingest(self.direct)).ended_well(), task.log_tail()
         self._replaced = False
         self.promote(1)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.faults.laboratory import Laboratory
     from tests.faults.scenarios import Scenario
 
+pytestmark = pytest.mark.timeout(900)  # servers and models are set up in the first test's time
+
 SEED = 1
 QUICK = (
     scenarios.kill_mid_copy,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.faults.laboratory import Laboratory
 
 
+pytestmark = pytest.mark.timeout(900)  # servers and models are set up in the first test's time
+
 REVISIONS = "SELECT recording_id, revision_id FROM heartwave.recording_revisions"
 
 

@@ -1,7 +1,7 @@
 // Comparison: two versions side by side, with what the gate and people made of them.
 
 import { CLASSES, CLASS_NAMES, classMark, count, fill, h, moment } from "./dom.js";
-import { PROTOCOLS } from "./models.js";
+import { described } from "./models.js";
 
 export function showComparison(found, versions, champion, parameters) {
   const chosen = {
@@ -22,7 +22,7 @@ export function showComparison(found, versions, champion, parameters) {
     fill(body,
       h("div", { class: "sides" }, sides.map((version) => {
         const row = found.evaluations.find((one) => one.model_version === version && one.protocol === "patient_folds") ?? found.evaluations.find((one) => one.model_version === version);
-        return h("div", {}, h("h3", {}, `Version ${version} `, h("span", { class: "muted" }, `${row.architecture} · ${PROTOCOLS[row.protocol]?.[0] ?? row.protocol}`)), matrix(row.confusion));
+        return h("div", {}, h("h3", {}, `Version ${version} `, h("span", { class: "muted" }, `${row.architecture} · ${described(row.protocol)[0]}`)), matrix(row.confusion));
       })),
       verdict(found.comparisons, chosen));
   }
@@ -38,7 +38,7 @@ function verdict(comparisons, { left, right }) {
     h("h3", {}, `When version ${newest.challenger_version} challenged version ${newest.champion_version} `,
       h("span", { class: `chip ${newest.passed ? "accent" : "warn"}` }, newest.passed ? "the gate let it pass" : "the gate held it"),
       newest.approved === null ? null : h("span", { class: `chip ${newest.approved ? "accent" : "bad"}` }, `${newest.approved ? "approved" : "rejected"} by ${newest.decided_by}`)),
-    h("p", { class: "muted small" }, `${moment(newest.compared_at)} · ${PROTOCOLS[newest.protocol]?.[0] ?? newest.protocol}, the same ${count(newest.n_beats)} beats of ${count(newest.n_patients)} patients`),
+    h("p", { class: "muted small" }, `${moment(newest.compared_at)} · ${described(newest.protocol)[0]}, the same ${count(newest.n_beats)} beats of ${count(newest.n_patients)} patients`),
     rows.length ? h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Figure", `Version ${newest.challenger_version}`, `Version ${newest.champion_version}`, "Difference", "95 % of it, by patient"].map((name, at) => h("th", { scope: "col", class: at ? "num" : null }, name)))),
       h("tbody", {}, rows.map((row) => h("tr", {},

@@ -44,7 +44,7 @@ export function drawPaper(canvas, view, strip, overview) {
   drawAxis(context, colour, view, x, bottom + RR, width);
 }
 
-/** A minute in which most cannot be classified: veiled, and named where there is room. */
+/** A minute most of which cannot be classified, be it noise or fibrillation: veiled, and told where there is room. */
 function shadeNoise(context, colour, from, to, width, bottom) {
   const left = Math.max(0, from), right = Math.min(width, to);
   if (right <= left) return;
@@ -52,7 +52,7 @@ function shadeNoise(context, colour, from, to, width, bottom) {
   context.fillStyle = colour["line-strong"];
   context.fillRect(left, LABELS, right - left, bottom - LABELS);
   context.globalAlpha = 1;
-  if (right - left > 60) label(context, colour, "noise", left + 8, bottom - 14, colour.paper);
+  if (right - left > 150) label(context, colour, "cannot be classified", left + 8, bottom - 14, colour.paper);
 }
 
 function drawGrid(context, colour, view, width, bottom) {

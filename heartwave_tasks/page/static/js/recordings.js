@@ -3,7 +3,7 @@
 import { CLASSES, count, duration, fill, h, legend, percent, trainedOn } from "./dom.js";
 import { get } from "./server.js";
 
-const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["noise", "Noisy minutes"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
+const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["noise", "Unreadable minutes"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
 const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["runs", "Longest run"], ["rate", "Fastest"], ["quality", "Poorest signal"], ["duration", "Longest"], ["newest", "Newest"]];
 const FIELDS = { N: "n_normal", S: "n_supraventricular", V: "n_ventricular", F: "n_fusion", Q: "n_unknown_or_paced" };
 
@@ -99,7 +99,7 @@ function row(recording) {
     h("td", { class: `num ${recording.n_pauses ? "strong" : ""}` }, recording.longest_rr_s ? recording.longest_rr_s.toFixed(1) : "–", h("small", {}, " s"),
       recording.n_pauses ? h("span", { class: "chip warn", title: "RR intervals of 3 s and more" }, `${count(recording.n_pauses)} ≥ 3 s`) : null),
     h("td", { class: "num" }, recording.quality_percent === null ? "–" : recording.quality_percent.toFixed(0), h("small", {}, " %"),
-      recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Minutes most of which cannot be classified; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} min noise`) : null),
+      recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Minutes most of which cannot be classified; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} min unreadable`) : null),
     h("td", { class: "num" }, duration(recording.duration_s)),
     h("td", { class: "num" }, count(recording.n_beats)),
     h("td", { class: "num" }, recording.n_unsure ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_unsure)) : "0"),

@@ -45,7 +45,7 @@ export async function showStrip(place, parameters, person) {
     recording.held_id ? h("span", { class: "chip warn", title: recording.held_reasons.join(" ") }, "held back: labels look implausible") : null,
     recording.n_runs ? h("span", { class: "chip bad" }, `${count(recording.n_runs)} ${recording.n_runs === 1 ? "run" : "runs"}, longest ${recording.longest_run_beats}`) : null,
     recording.n_pauses ? h("span", { class: "chip warn" }, `${recording.n_pauses} ${recording.n_pauses === 1 ? "pause" : "pauses"} ≥ 3 s`) : null,
-    recording.quality_percent !== null && recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `${count(recording.n_unclassifiable)} beats cannot be classified` }, `${count(recording.n_noisy_minutes)} noisy minutes`) : null,
+    recording.quality_percent !== null && recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Most of them cannot be classified: noise, or no beats to tell apart; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} ${recording.n_noisy_minutes === 1 ? "minute" : "minutes"} unreadable`) : null,
     recording.annotated ? h("span", { class: "chip" }, "annotated") : null,
     recording.in_training_set ? h("span", { class: "chip", title: "Agreement with the reference is no test of this model" }, `model v${recording.model_version} was trained on it`) : null);
   const beside = h("div", { class: "beside" });

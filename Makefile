@@ -57,8 +57,8 @@ fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=
 robustness: dev  ## Detection and labels at other rates, in other formats, with one lead, upside down and in noise: MITDB=path
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.campaign --mitdb '$(MITDB)' $(ARGS)
 
-sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB, 15 min)
-	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS)
+sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB), ARGS=--without-labels for the ledger alone
+	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS) $(ARGS)
 
 report: install  ## The figures of docs/method.md, into build/: MITDB=path ARCHITECTURES=relative SEEDS='0 1 2'
 	@$(if $(MITDB),HEARTWAVE_MITDB="$$(realpath '$(MITDB)')") $(BIN)/python -m heartwave_tasks.cli.method_report \

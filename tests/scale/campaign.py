@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT_S: Final = 1.0
+NO_LABELS: Final = "summaries only"
 _PASSWORD: Final = secrets.token_urlsafe(16)
 # A small server: two cores and 8 GB of memory.
 _SERVER: Final = {
@@ -117,11 +118,12 @@ def explain(owner_url: str, name: str, query: str, plans: Path) -> str:
 def describe(plan: dict[str, Any]) -> str:
     """Say by which kinds of scan a plan read partitions of labels, how many of them, and how many rows it took."""
     scans: dict[str, list[int]] = {}
-    pending, pruned = [plan], 0
+    pending, pruned, by_function = [plan], 0, False
     while pending:
         node = pending.pop()
         pending += node.get("Plans", [])
         pruned += node.get("Subplans Removed", 0)
+        by_function |= node["Node Type"] == "Function Scan"  # whose own plan PostgreSQL does not tell
         if str(node.get("Relation Name", "")).startswith("labels_"):
             if node["Actual Loops"]:
                 found = scans.setdefault(node["Node Type"], [0, 0])
@@ -129,8 +131,10 @@ def describe(plan: dict[str, Any]) -> str:
                 found[1] += round(node["Actual Rows"] * node["Actual Loops"])
             else:
                 pruned += 1
+    if by_function:
+        return "in the order of an index, by a function"
     if not scans:
-        return "summaries only"
+        return NO_LABELS
     told = [f"{kind} of {n} partition{'s' * (n > 1)}, {rows:,} rows" for kind, (n, rows) in sorted(scans.items())]
     return "; ".join(told) + (f" ({pruned} not touched)" if pruned else "")
 
@@ -139,6 +143,9 @@ def main(arguments: list[str]) -> int:
     """Fill, measure, print; return how the process is to end."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=2_000_000, help="label rows, two to a heartbeat")
+    parser.add_argument(
+        "--without-labels", action="store_true", help="only their ledger and summaries, and the recipes that read these"
+    )
     parser.add_argument("--repetitions", type=int, default=3, help="times each query runs after the first")
     parser.add_argument("--output", type=Path, default=Path("build/sql-scale"), help="where plans and figures go")
     given = parser.parse_args(arguments)
@@ -165,7 +172,7 @@ def _run(server: PostgresServer, given: argparse.Namespace, console: Console) ->
     pieces = estate.plan(given.rows)
     begun = time.perf_counter()
     with PredictionStore(writer) as store:
-        _fill(store, owner, pieces, console)
+        _fill(store, owner, pieces, console, with_labels=not given.without_labels)
         filled_s = time.perf_counter() - begun
         _statement(server.url(database="heartwave"), "VACUUM (ANALYZE)")
         (n_labels, n_bytes, n_partitions) = _one(
@@ -175,13 +182,17 @@ def _run(server: PostgresServer, given: argparse.Namespace, console: Console) ->
             "FROM pg_inherits WHERE inhparent = 'heartwave.labels'::regclass",
         )
         console.print(
-            f"{n_labels:,} labels of {len(pieces):,} recordings in {n_partitions} partitions, {n_bytes / 1e9:.1f} GB, "
+            f"{'Ledger and summaries of ' if given.without_labels else ''}{n_labels:,} labels of {len(pieces):,} "
+            f"recordings in {n_partitions} partitions, labels {n_bytes / 1e9:.1f} GB, "
             f"filled in {filled_s:.0f} s."
         )
         measured = []
         for name, query in queries():
             found = measure(reader, name, query, given.repetitions)
-            measured.append(Measured(**{**vars(found), "reads": explain(owner, name, query, given.output)}))
+            reads = explain(owner, name, query, given.output)
+            if given.without_labels and reads != NO_LABELS:
+                continue
+            measured.append(Measured(**{**vars(found), "reads": reads}))
             console.print(f"{name}: {measured[-1].usual_s * 1e3:,.0f} ms")
         loading_s = _load_one_more(store)
     dropping_s = _drop_a_month(owner)
@@ -206,9 +217,11 @@ def _run(server: PostgresServer, given: argparse.Namespace, console: Console) ->
     return int(bool(slow))
 
 
-def _fill(store: PredictionStore, owner: str, pieces: list[estate.Piece], console: Console) -> None:
+def _fill(
+    store: PredictionStore, owner: str, pieces: list[estate.Piece], console: Console, *, with_labels: bool
+) -> None:
     told = time.monotonic()
-    for n_rows in estate.fill(store, owner, pieces):
+    for n_rows in estate.fill(store, owner, pieces, with_labels=with_labels):
         if time.monotonic() - told > 10:
             told = time.monotonic()
             console.print(f"{n_rows:,} labels")

@@ -24,15 +24,21 @@ _MICROVOLTS_PER_MILLIVOLT: Final = 1000.0
 def to_microvolts(samples: NDArray[np.floating]) -> NDArray[np.int16]:
     """Round samples in mV to int16 µV of the same shape, clipped to ±32.767 mV; NaN becomes `MISSING`."""
     finite = np.isfinite(samples)
-    scaled = np.rint(np.where(finite, samples, 0.0) * _MICROVOLTS_PER_MILLIVOLT)
-    microvolts: NDArray[np.int16] = np.clip(scaled, MISSING + 1, -(MISSING + 1)).astype(np.int16)
-    microvolts[~finite] = MISSING
+    whole = bool(finite.all())
+    scaled = (samples if whole else np.where(finite, samples, 0.0)) * _MICROVOLTS_PER_MILLIVOLT
+    np.clip(np.rint(scaled, out=scaled), MISSING + 1, -(MISSING + 1), out=scaled)
+    microvolts: NDArray[np.int16] = scaled.astype(np.int16)
+    if not whole:
+        microvolts[~finite] = MISSING
     return microvolts
 
 
 def extremes(entries: NDArray[np.int16], n_columns: int, per_column: int) -> NDArray[np.int16]:
     """Reduce samples (n,) or extremes (n, 2) to the lowest and highest (n_columns, 2) of every ``per_column``."""
     low, high = (entries[:, 0], entries[:, 1]) if entries.ndim == 2 else (entries, entries)  # noqa: PLR2004
+    if len(low) == n_columns * per_column and low.min(initial=0) != MISSING:
+        pieces = [lead.reshape(n_columns, per_column) for lead in (low, high)]
+        return np.column_stack([pieces[0].min(axis=1), pieces[1].max(axis=1)])
     filled = np.full((2, n_columns * per_column), MISSING, dtype=np.int16)
     filled[0, : len(low)], filled[1, : len(high)] = low, high
     lows = np.where(filled[0] == MISSING, -(MISSING + 1), filled[0]).reshape(n_columns, per_column).min(axis=1)

@@ -43,6 +43,7 @@ def main() -> None:
         "--mitdb", type=Path, default=os.environ.get("HEARTWAVE_MITDB"), help="directory, .zip or .tar.xz"
     )
     parser.add_argument("--records", type=int, default=12, help="recordings that stages are measured on")
+    parser.add_argument("--models", default=",".join(ARCHITECTURES), help="architectures that are trained and measured")
     parser.add_argument("--repetitions", type=int, default=3, help="of every stage, after one to warm up")
     parser.add_argument("--growth", default="48,480", help="numbers of recordings the whole path is measured with")
     parser.add_argument("--minutes", type=float, default=5.0, help="length of those recordings")
@@ -75,7 +76,7 @@ def _measure(given: argparse.Namespace, directory: Path, home: Path) -> Report:
     model = relative.load(relative.train(training, groups=training.recording_id, seed=42).files())
     if "stages" in wanted:
         _tell("Stages that compute")
-        report.samples += [*bench.stages(), *bench.models(training)]
+        report.samples += [*bench.stages(), *bench.models(training, given.models.split(","))]
         report.layouts += bench.layouts()
     _tell("Starting PostgreSQL, S3 and MLflow")
     # Not world-readable as it is made, but PostgreSQL runs as somebody else where we are root.

@@ -32,7 +32,7 @@ TASK_RUNNER = re.compile(r"airflow worker -- [0-9a-f-]{36}")
 """Title Airflow gives to the process that runs one task."""
 
 SCORING_PROCESS = """
-import json, resource, sys
+import json, re, sys
 from heartwave_tasks.jobs import score
 from heartwave_tasks.settings import get_settings
 from heartwave_tasks.stores.predictions import PredictionStore
@@ -52,7 +52,7 @@ shard = score.ScoreShard(
 )
 counts = score.score_shard(settings, shard, "test")
 heavy = {"airflow", "keras", "mlflow", "pandas", "scipy.signal", "sklearn", "tensorflow"} & set(sys.modules)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 print(json.dumps({"already": counts.already, "heavy": sorted(heavy), "peak": peak}))
 """
 """Labels every recording again, as a task of a second run would, and says what it took."""

@@ -69,6 +69,21 @@ def test_labels_come_back_as_they_went_in(plant: Planter, n_labels: int) -> None
     assert fetched.sha256() == labels.sha256()
 
 
+@pytest.mark.parametrize("n_labels", [0, 1, 2 * ROWS_PER_CHUNK + 7])
+def test_labels_read_through_add_up(plant: Planter, n_labels: int) -> None:
+    """Read through without being kept, labels have the number and hash that the ledger has."""
+    revision_id, model_version_id = plant.recording("clinic/a", n_labels), plant.model(1)
+    plant.score(revision_id, model_version_id, random_labels(n_labels))
+
+    stored, committed = (
+        plant.store.stored_labels(revision_id, model_version_id),
+        plant.store.scoring(revision_id, model_version_id),
+    )
+
+    assert committed is not None
+    assert (stored.n_labels, stored.one_per_beat, stored.sha256) == (n_labels, True, committed.labels_sha256)
+
+
 def test_columns_hold_what_they_are_named(plant: Planter, database: DatabaseUrls) -> None:
     """Read through plain SQL, every column has the value of its array, and NaN is NULL."""
     labels = random_labels(50)

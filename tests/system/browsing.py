@@ -58,7 +58,7 @@ def sign_in(browser: Browser, system: System) -> BrowserContext:
 def keep_picture(page: Page, path: Path) -> None:
     """Take a picture of what is seen, in 256 colours, rare ones too: a third of the bytes."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def retrain_by_form(page: Page, system: System) -> str:

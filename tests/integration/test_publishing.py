@@ -208,7 +208,7 @@ def test_a_night_unlike_the_training_population_is_told(
     """Drifted features and classes are stored with their figures and told in sentences, the same when asked again."""
     version = plant.model(1, promoted=True)
     plant.store.save_population(version, population(0.05).to_json())
-    score_night(plant, version, 60, "NVNV")
+    score_night(plant, version, 20, "NVNV")
 
     alerts = monitoring.watch_night(settings, MARCH)
 
@@ -220,8 +220,8 @@ def test_a_night_unlike_the_training_population_is_told(
     before = rows(database.reader, query)
     found = {name: figures for name, *figures in before}
     assert len(found) == len(CONTEXT_FEATURES) + 1
-    assert found[MOVED][1:] == [True, 60]
-    assert found[STEADY] == [pytest.approx(0, abs=1e-9), False, 60]
+    assert found[MOVED][1:] == [True, 20]
+    assert found[STEADY] == [pytest.approx(0, abs=1e-9), False, 20]
     assert found["class"][0] == pytest.approx(0.45 * np.log(0.5 / 0.95) * -1 + 0.45 * np.log(0.5 / 0.05), rel=1e-6)
     assert monitoring.watch_night(settings, MARCH) == alerts
     assert rows(database.reader, query) == before
@@ -243,7 +243,7 @@ def test_a_population_of_other_features_compares_with_nothing(plant: Planter, se
     version = plant.model(1, promoted=True)
     old = {**asdict(population(0.05)), "features": ["long gone"]}
     plant.store.save_population(version, json.dumps(old))
-    score_night(plant, version, 60, "NVNV")
+    score_night(plant, version, 20, "NVNV")
 
     assert [alert for alert in monitoring.watch_night(settings, MARCH) if "look unlike" in alert] == []
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.filtered_leads import FilteredLeads
+    from heartwave_tasks.ecg.shapes import Cuts
 
 NEARBY_BEATS: Final = 31
 """Beats over which the usual P wave and T wave around a beat are taken, centred."""
@@ -70,8 +71,9 @@ CONTEXT_FEATURES: Final = (
 """Names of the columns of `context`, in order.
 
 Timing, then the analysis lead against the dominant beat and against the recording's slow beats (``slow_``), the
-second lead against the dominant beat (``second_``, NaN without one), the beats around (``nearby_``, ``before_``,
-``after_``), the beats of the recording that look alike (``alike_``), and what a pacemaker leaves (``spike_``).
+second lead against the dominant beat (``second_``; without one, the analysis lead again), the beats around
+(``nearby_``, ``before_``, ``after_``), the beats of the recording that look alike (``alike_``), and what a pacemaker
+leaves (``spike_``).
 """
 
 ROWS_AT_ONCE: Final = 4096
@@ -146,21 +148,23 @@ def _describe_shapes(
     wide = templates.cut(leads, positions[with_neighbours])
     inner = slice(rows.start - with_neighbours.start, rows.stop - with_neighbours.start)
     cuts = wide.take(inner)
-    table.put(rows, compare(cuts.leads[0], templates.dominant[0]))
-    table.put(rows, compare_qrs(cuts.leads[0], templates.dominant[0]))
+    table.put(rows, _describe_lead(0, cuts, templates))
     slow = compare(cuts.leads[0], templates.slow[0])
     table.put(rows, {f"slow_{name}": values for name, values in slow.items()})
-    if len(cuts.leads) > 1:
-        second = {
-            **compare(cuts.leads[1], templates.dominant[1]),
-            **compare_qrs(cuts.leads[1], templates.dominant[1]),
-        }
-        table.put(rows, {f"second_{name}": values for name, values in second.items()})
+    # Without a second lead the first stands in for it: models have learnt to ask two, and take silence for noise.
+    second = _describe_lead(len(cuts.leads) - 1, cuts, templates)
+    table.put(rows, {f"second_{name}": values for name, values in second.items()})
     table.put(rows, relatives.describe(rows.start, cuts))
     match, clarity = _match_nearby_p(sequence, with_neighbours, inner, wide.leads[0].samples)
     table.put(rows, {"shift": np.abs(cuts.shift), "nearby_p_correlation": match, "nearby_p_clarity": clarity})
     found: NDArray[np.floating] = np.log(clarity + _TINY)
     return found
+
+
+def _describe_lead(lead: int, cuts: Cuts, templates: Templates) -> dict[str, NDArray[np.floating]]:
+    """Compare rows with the dominant beat in one lead, by name in `DOMINANT_FEATURES`."""
+    cut, dominant = cuts.leads[lead], templates.dominant[lead]
+    return {**compare(cut, dominant), **compare_qrs(cut, dominant)}
 
 
 def _with_neighbours(rows: slice, sequence: Sequence) -> slice:

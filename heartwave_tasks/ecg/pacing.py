@@ -72,7 +72,7 @@ def measure_spikes(stretch: Stretch, positions: NDArray[np.int64], leads: tuple[
 def describe_pacing(
     spikes: NDArray[np.float32], leads: FilteredLeads, positions: NDArray[np.int64], beat: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.floating]]:
-    """Compare spikes with the recording's beats, by name in `PACING_FEATURES`, (n,) each; NaN without a second lead.
+    """Compare spikes with the recording's beats, by name in `PACING_FEATURES`, (n,) each.
 
     Parameters
     ----------
@@ -95,8 +95,9 @@ def describe_pacing(
             np.log((peak + floor) / (quiet + floor)),
             lag,
         ]
-    absent = np.full(len(positions), np.nan)
-    columns += [absent] * (len(PACING_FEATURES) - len(columns))
+    if leads.n_leads == 1:
+        # The lead stands in for a second one, but no spike is seen twice: there it is as sharp as usual at most.
+        columns += [np.minimum(column, np.median(column[beat])) for column in columns[:-1]] + [columns[-1]]
     return dict(zip(PACING_FEATURES, columns, strict=True))
 
 

@@ -77,6 +77,14 @@ class Quality:
         enough: NDArray[np.bool_] = self.of_beats(time_s, lead) >= CLASSIFIABLE
         return enough
 
+    def is_lost_between(self, time_s: NDArray[np.float64], lead: int) -> NDArray[np.bool_]:
+        """Tell between which beats at times (n,) and the next a whole second shows nothing: no pause, but no signal."""
+        lost = np.concatenate([[0], np.cumsum(self.by_second[:, lead] < CLASSIFIABLE)])
+        after = np.minimum(np.ceil(time_s).astype(np.int64), len(lost) - 1)
+        until = np.minimum(np.floor(np.append(time_s[1:], time_s[-1])).astype(np.int64), len(lost) - 1)
+        between: NDArray[np.bool_] = (until > after) & (lost[until] > lost[after])
+        return between
+
     def of_minutes(self) -> NDArray[np.float32]:
         """Mean quality of every lead in every minute, (n_minutes, n_leads); the last minute may be short."""
         return _mean_of_minutes(self.by_second)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -109,6 +109,15 @@ class Sequence:
             own=np.clip(before + 1, 0, max(len(times) - 1, 0)),
             rr_previous_s=np.round(time_s - padded[before + 1], _RR_DECIMALS),
             rr_next_s=np.round(padded[after + 1] - time_s, _RR_DECIMALS),
+        )
+
+    def broken_after(self, lost: NDArray[np.bool_]) -> Self:
+        """Forget the intervals after rows (n,), all of them beats, behind which beats may have gone unseen."""
+        before = np.concatenate([[False], lost[:-1]])
+        return replace(
+            self,
+            rr_previous_s=np.where(before, np.nan, self.rr_previous_s),
+            rr_next_s=np.where(lost, np.nan, self.rr_next_s),
         )
 
     def neighbours(self, values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

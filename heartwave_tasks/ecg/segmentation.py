@@ -105,7 +105,10 @@ class Segmentation:
             told = "no R peak was found" if given is None else f"none of its {len(samples)} annotations is a heartbeat"
             raise RecordingError(f"{recording.recording_id}: {told}.")
         positions = _at_360_hz(samples, scale, filtered.n_samples)
-        sequence = Sequence.of(samples / recording.sampling_frequency, is_beat)
+        time_s, quality = samples / recording.sampling_frequency, Quality.of(seconds)
+        sequence = Sequence.of(time_s, is_beat)
+        if given is None:
+            sequence = sequence.broken_after(quality.is_lost_between(time_s, leads[0]))
         return cls(
             recording=recording,
             leads=leads,
@@ -117,7 +120,7 @@ class Segmentation:
             is_beat=is_beat,
             sequence=sequence,
             context=features.context(filtered, positions, sequence, np.concatenate(spikes)),
-            quality=Quality.of(seconds),
+            quality=quality,
         )
 
 

@@ -65,3 +65,14 @@ def test_a_lead_that_came_off_is_not_chosen() -> None:
     assert choose_leads(RECORDING) == (0, 1)
     samples[1000:, 0] = np.random.default_rng(0).normal(0, 0.002, len(samples) - 1000)
     assert choose_leads(with_samples(samples)) == (1, 0)
+
+
+def test_a_lead_off_is_no_pause() -> None:
+    """Where detected beats stop because the electrodes have come off, no interval reaches across."""
+    samples = samples_of(RECORDING).copy()
+    samples[60 * 360 : 90 * 360] = np.nan
+    unmarked = replace(with_samples(samples), annotation_samples=None, annotation_symbols=None)
+    beats = segment(unmarked)
+    assert np.diff(beats.time_s).max() > 25
+    assert np.nanmax(beats.rr_previous_s) < 3
+    assert np.isnan(beats.rr_previous_s[1:]).sum() == np.isnan(beats.rr_next_s[:-1]).sum() > 0

@@ -39,7 +39,7 @@ _SERVERS: Final = ("postgres", "s3", "mlflow", *(f"airflow-{name}" for name in C
 _TUNING: Final = (
     "model_name", "shard_beats", "shard_recordings", "max_shards", "retention_months", "review_weight",
     "max_header_bytes", "max_leads", "max_samples", "max_segments", "max_object_bytes", "read_memory_bytes",
-    "read_cpu_s", "read_wall_s", "s3_timeout_s", "pseudonymous_sources", "quarantine_days",
+    "read_cpu_s", "read_wall_s", "s3_timeout_s", "quarantine_days",
 )  # fmt: skip
 """Settings that tasks take over from the shell that starts the stack."""
 _FOREIGN: Final = ("AIRFLOW", "MLFLOW", "HEARTWAVE", "AWS_", "PG", "PYTHON")
@@ -365,6 +365,7 @@ class Stack:
             "HEARTWAVE_READER_DATABASE_URL": self._role_url("reader"),
             "HEARTWAVE_REVIEWER_DATABASE_URL": self._role_url("reviewer"),
             "HEARTWAVE_PSEUDONYM_KEY": self._state.secrets["pseudonym"],
+            "HEARTWAVE_PSEUDONYMOUS_SOURCES": settings.pseudonymous_sources,
             "HEARTWAVE_MLFLOW_TRACKING_URI": self._mlflow.url,
             "HEARTWAVE_AIRFLOW_URL": self._airflow.url,
             "HEARTWAVE_AIRFLOW_USERNAME": "admin",

@@ -20,6 +20,7 @@ from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.upload import upload_recordings
 from heartwave_tasks.synthetic import write_recordings
+from tests.system import planted
 from tests.system.browsing import CHROMIUM, approve_by_hand, chromium, retrain_by_form, sign_in
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def record_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Start a stack of its own, with ports and passwords of its own."""
     home = tmp_path_factory.mktemp("heartwave")
-    stack = Stack(Settings(home=home), usual_ports=False)
+    stack = Stack(Settings(home=home, pseudonymous_sources=planted.SOURCE), usual_ports=False)
     lines: list[str] = []
     try:
         stack.up(lines.append)

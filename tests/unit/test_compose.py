@@ -430,6 +430,7 @@ def test_secrets_reach_only_those_who_need_them(services: dict[str, dict[str, An
         "POSTGRES_PASSWORD": {"postgres", "init"},
         "OWNER_DATABASE_PASSWORD": {"init", "scheduler", "cli"},
         "WRITER_DATABASE_PASSWORD": {"init", "scheduler", "cli"},
+        "PSEUDONYM_KEY": {"init", "scheduler", "cli"},
         "READER_DATABASE_PASSWORD": {"init", "scheduler", "api-server", "cli"},
         "REVIEWER_DATABASE_PASSWORD": {"init", "api-server"},
         "AIRFLOW_DATABASE_PASSWORD": airflow,

@@ -128,21 +128,21 @@ class Bench:
         """Whole recordings, the stopwatch on what is inside; floors and plain ways beside it."""
         analysed = [_leads(recording) for recording in self.recordings]
         size = sum(leads.nbytes for leads in analysed)
-        shares: dict[str, list[float]] = {"filter": [], "features": []}
+        shares: dict[str, list[tuple[float, float]]] = {"filter": [], "features": []}
 
         def timed() -> None:
             with _stopwatch(signals, "filter_signals") as filtering, _stopwatch(features, "context") as describing:
                 for recording in self.recordings:
                     segment(recording)
-            shares["filter"].append(sum(filtering))
-            shares["features"].append(sum(describing))
+            for stage, laps in (("filter", filtering), ("features", describing)):
+                shares[stage].append((sum(wall for wall, _ in laps), sum(cpu for _, cpu in laps)))
 
         whole = self.measure("segment", "heartwave", timed, size, all_cores=True, note="filter, windows and features")
         yield whole
         for stage, seconds in shares.items():
-            taken = float(np.median(seconds[1:]))
+            wall_s, cpu_s = np.median(seconds[1:], axis=0).tolist()
             yield Sample(
-                stage=stage, way="heartwave", beats=self.n_beats, n_bytes=size, wall_s=taken, cpu_s=taken,
+                stage=stage, way="heartwave", beats=self.n_beats, n_bytes=size, wall_s=wall_s, cpu_s=cpu_s,
                 peak_bytes=whole.peak_bytes, repetitions=self.repetitions, note="part of segment",
             )  # fmt: skip
         yield self.measure(
@@ -265,17 +265,17 @@ class Bench:
 
 
 @contextmanager
-def _stopwatch(module: Any, name: str) -> Iterator[list[float]]:
-    """Note how long every call of a module's function takes."""
-    laps: list[float] = []
+def _stopwatch(module: Any, name: str) -> Iterator[list[tuple[float, float]]]:
+    """Note how long every call of a module's function takes, by the clock and in processor time."""
+    laps: list[tuple[float, float]] = []
     watched = getattr(module, name)
 
     def timed(*given: Any, **named: Any) -> Any:
-        begun = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         try:
             return watched(*given, **named)
         finally:
-            laps.append(time.perf_counter() - begun)
+            laps.append((time.perf_counter() - wall, time.process_time() - cpu))
 
     setattr(module, name, timed)
     try:

@@ -133,10 +133,9 @@ def compare_cases(
 
 def stress(recordings: Sequence[Recording], labeller: Labeller, levels: Sequence[int]) -> Iterator[dict[str, object]]:
     """Add noise to recordings; figures are of the noisy minutes alone, R peaks detected."""
-    chosen = [one for one in recordings if one.recording_id.rpartition("/")[2] in STRESSED]
     for kind in KINDS:
         for snr in levels:
-            yield {"noise": kind, "SNR (dB)": snr, **_stress(chosen, labeller, kind, snr)}
+            yield {"noise": kind, "SNR (dB)": snr, **_stress(recordings, labeller, kind, snr)}
 
 
 def _stress(recordings: Sequence[Recording], labeller: Labeller, kind: str, snr: int) -> dict[str, object]:
@@ -186,6 +185,10 @@ def _stress(recordings: Sequence[Recording], labeller: Labeller, kind: str, snr:
     }  # fmt: skip
 
 
+def _among(recordings: Sequence[Recording], records: Sequence[str]) -> list[Recording]:
+    return [recording for recording in recordings if recording.recording_id.rpartition("/")[2] in records]
+
+
 def _count(recording: Recording, found: NDArray[np.int64]) -> list[int]:
     assert recording.annotation_samples is not None
     assert recording.annotation_symbols is not None
@@ -223,6 +226,8 @@ def main() -> None:
     parser.add_argument("--mitdb", required=True, type=Path)
     parser.add_argument("--out", type=Path, default=Path("build/robustness.json"))
     parser.add_argument("--cases", nargs="*", default=CASES)
+    parser.add_argument("--records", nargs="*", default=mitbih.RECORDS, help="Those of the table of cases.")
+    parser.add_argument("--stressed", nargs="*", default=STRESSED, help="Those of the table of noise.")
     parser.add_argument("--snr", nargs="*", type=int, default=SNR_DB)
     given = parser.parse_args()
     with open_records(given.mitdb, Settings().max_object_bytes) as found:
@@ -232,8 +237,8 @@ def main() -> None:
     _tell(json.dumps(results["detection"], indent=1))
     labeller = Labeller(Beats.concatenate(segment(recording) for recording in recordings))
     for name, rows in (
-        ("cases", compare_cases(recordings, labeller, given.cases)),
-        ("noise", stress(recordings, labeller, given.snr)),
+        ("cases", compare_cases(_among(recordings, given.records), labeller, given.cases)),
+        ("noise", stress(_among(recordings, given.stressed), labeller, given.snr)),
     ):
         table = []
         for row in rows:

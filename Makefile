@@ -65,7 +65,8 @@ report: install  ## The figures of docs/method.md, into build/: MITDB=path ARCHI
 		$(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(SEEDS),--seeds $(SEEDS))
 
 bench: dev  ## How fast it is, into build/bench.json: MITDB=path GROWTH=48,480,4800 ARGS='--only stages' or --docs
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench --mitdb '$(MITDB)' --growth '$(GROWTH)' --minutes '$(MINUTES)' $(ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench $(if $(MITDB),--mitdb '$(MITDB)') \
+		--growth '$(GROWTH)' --minutes '$(MINUTES)' $(ARGS)
 
 lint: dev  ## ruff, mypy, import contracts
 	@failed=0; \

@@ -101,7 +101,7 @@ def test_page_opens_from_airflows_navigation(page: Page, system: System) -> None
     frame.get_by_role("heading", level=1).wait_for()
     dark = page.evaluate("document.documentElement.classList.contains('dark')")
     assert frame.evaluate("document.documentElement.classList.contains('dark')") == dark
-    expect(frame.get_by_text("Champion")).to_be_visible()
+    expect(frame.get_by_role("heading", name="Champion")).to_be_visible()
 
 
 def test_keyboard_finds_and_corrects_a_beat(page: Page, system: System) -> None:

@@ -47,7 +47,9 @@ def draw_seeds(duration_s: float = 15.0) -> dict[str, Files]:
             target.mkdir()
             write(target, millivolts)
             if kind not in {"format 16", "CSV", "EDF+D"}:  # some that nobody annotated
-                wfdb.wrann("r", "atr", marks.sample, marks.symbol, aux_note=marks.aux_note, write_dir=str(target))
+                wfdb.wrann(
+                    "r", "atr", marks.sample, marks.symbol, aux_note=marks.aux_note, fs=360, write_dir=str(target)
+                )
             seeds[kind] = {file.name: file.read_bytes() for file in sorted(target.iterdir())}
     return seeds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -69,21 +69,20 @@ def execute(url: str, text: str, parameters: Sequence[object] | None = None) -> 
     """
     # Lets the user interrupt a long query; libpq itself would not listen.
     extensions.set_wait_callback(extras.wait_select)
-    connection = psycopg2.connect(url, application_name="heartwave sql", connect_timeout=10)
     try:
-        connection.set_session(readonly=True)
-        with connection.cursor() as cursor:
-            try:
-                cursor.execute(text, parameters)
-                if cursor.description is None:
-                    yield None
-                    return
-                columns = tuple(column.name for column in cursor.description)
-                yield Rows(columns, iter(lambda: cursor.fetchmany(_BATCH), []))
-            except psycopg2.Error as error:
-                raise CommandError(explain_statement(error)) from error
+        with closing(psycopg2.connect(url, application_name="heartwave sql", connect_timeout=10)) as connection:
+            connection.set_session(readonly=True)
+            with connection.cursor() as cursor:
+                try:
+                    cursor.execute(text, parameters)
+                    if cursor.description is None:
+                        yield None
+                        return
+                    columns = tuple(column.name for column in cursor.description)
+                    yield Rows(columns, iter(lambda: cursor.fetchmany(_BATCH), []))
+                except psycopg2.Error as error:
+                    raise CommandError(explain_statement(error)) from error
     finally:
-        connection.close()
         extensions.set_wait_callback(None)  # it holds for the whole process, and COPY cannot be used with it
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
-from heartwave_tasks.ecg.labels import CLASSES
+from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
 from heartwave_tasks.page.champion import ChampionKeeper, NoChampionError
 from heartwave_tasks.page.database import Data
 from heartwave_tasks.page.loose_beats import LooseBeats
@@ -118,7 +118,7 @@ def classify_recording(request: Request, data: Data, recording_id: RecordingId) 
         _AT_ONCE.release()
     kept = beats.take(beats.is_beat)
     _metrics(request).beats.inc(len(kept))
-    labels = probabilities.argmax(axis=1)
+    labels = np.where(kept.is_classifiable, probabilities.argmax(axis=1), NO_CLASS)
     return {
         "recording_id": recording_id,
         "model": champion.name,
@@ -126,8 +126,10 @@ def classify_recording(request: Request, data: Data, recording_id: RecordingId) 
         # Known of the version that has labelled the recording; null before the champion has.
         "in_training_set": found["in_training_set"] if found["model_version"] == champion.version else None,
         "counts": {name: int((labels == place).sum()) for place, name in enumerate(CLASSES)},
+        "unclassifiable": int((labels == NO_CLASS).sum()),
         "r_peak_sample": kept.r_peak_sample.tolist(),
-        "label": "".join(CLASSES[place] for place in labels),
+        # A letter a beat, ? where the signal shows nothing.
+        "label": "".join("?" if place == NO_CLASS else CLASSES[place] for place in labels),
         "confidence": np.round(probabilities.max(axis=1).astype(np.float64), 4).tolist(),
     }
 

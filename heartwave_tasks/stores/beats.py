@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PREFIX: Final = "beats"
 
 # No sample of a window is missing, and levels that say so of each would cost as much as the samples.
+_NUMPY_NAMES: Final = {"float": "float32", "double": "float64"}
+"""Names of Arrow's types where NumPy has others."""
+
 _WINDOW: Final = pa.list_(pa.field("element", pa.int16(), nullable=False), WINDOW_SAMPLES)
 _CONTEXT: Final = pa.list_(pa.field("element", pa.float32(), nullable=False), len(CONTEXT_FEATURES))
 _WINDOWS: Final = ("window", "second_window")
@@ -175,20 +178,20 @@ def from_arrow(table: pa.Table) -> Beats:
     windows = [_matrix(_column(table, name), n) if name in table.column_names else nothing for name in _WINDOWS]
     return Beats(
         recording_id=_texts(table, "recording_id"),
-        r_peak_sample=_column(table, "r_peak_sample").to_numpy(),
-        time_s=_column(table, "time_s").to_numpy(),
-        is_beat=_column(table, "is_beat").to_numpy(zero_copy_only=False),
+        r_peak_sample=_numbers(_column(table, "r_peak_sample")),
+        time_s=_numbers(_column(table, "time_s")),
+        is_beat=_numbers(_column(table, "is_beat")),
         symbol=_texts(table, "symbol"),
         reference=_class_indices(table),
-        heartwave5=_column(table, "heartwave5").fill_null(NO_CLASS).to_numpy(),
+        heartwave5=_numbers(_column(table, "heartwave5"), NO_CLASS),
         window=windows[0],
         second_window=windows[1],
-        has_second_lead=_column(table, "has_second_lead").to_numpy(zero_copy_only=False),
-        rr_previous_s=_column(table, "rr_previous_s").to_numpy(zero_copy_only=False).astype(np.float32),
-        rr_next_s=_column(table, "rr_next_s").to_numpy(zero_copy_only=False).astype(np.float32),
-        quality=_column(table, "quality").to_numpy(),
-        second_quality=_column(table, "second_quality").to_numpy(zero_copy_only=False).astype(np.float32),
-        is_classifiable=_column(table, "is_classifiable").to_numpy(zero_copy_only=False),
+        has_second_lead=_numbers(_column(table, "has_second_lead")),
+        rr_previous_s=_numbers(_column(table, "rr_previous_s")),
+        rr_next_s=_numbers(_column(table, "rr_next_s")),
+        quality=_numbers(_column(table, "quality")),
+        second_quality=_numbers(_column(table, "second_quality")),
+        is_classifiable=_numbers(_column(table, "is_classifiable")),
         context=_matrix(_column(table, "context"), n),
     )
 
@@ -264,19 +267,30 @@ def _column(table: pa.Table, name: str) -> pa.Array:
 def _matrix(column: pa.FixedSizeListArray, n: int) -> NDArray[Any]:
     width = column.type.list_size
     values = column.values.slice(column.offset * width, n * width)
-    matrix: NDArray[Any] = values.to_numpy(zero_copy_only=False).reshape(n, width)
-    return matrix
+    return _numbers(values).reshape(n, width)
+
+
+def _numbers(column: pa.Array, null: float = np.nan) -> NDArray[Any]:
+    """Values of numbers or booleans; Arrow's own way imports pandas, which takes a second."""
+    if pa.types.is_boolean(column.type):
+        return _numbers(column.cast(pa.uint8())).astype(np.bool_)
+    kind = np.dtype(_NUMPY_NAMES.get(str(column.type), str(column.type)))
+    data = column.buffers()[1]
+    if data is None:
+        return np.empty(0, dtype=kind)
+    values = np.frombuffer(data, dtype=kind, count=column.offset + len(column))[column.offset :]
+    return np.where(_numbers(column.is_null()), kind.type(null), values) if column.null_count else values
 
 
 def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
     column = _column(table, name)
     words = np.array(column.dictionary.to_pylist(), dtype=np.str_)
-    return words[column.indices.to_numpy()] if len(words) else np.empty(0, dtype=np.str_)
+    return words[_numbers(column.indices)] if len(words) else np.empty(0, dtype=np.str_)
 
 
 def _class_indices(table: pa.Table) -> NDArray[np.int8]:
     column = _column(table, "reference")
     places = [CLASSES.index(name) for name in column.dictionary.to_pylist()]
-    known = column.indices.fill_null(len(places)).to_numpy()
+    known = _numbers(column.indices, len(places))
     classes: NDArray[np.int8] = np.array([*places, NO_CLASS], dtype=np.int8)[known]
     return classes

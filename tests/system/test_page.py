@@ -265,7 +265,7 @@ def test_api_classifies_as_the_night_did(system: System, labelled: set[str]) -> 
     with person(system, "operator") as client:
         answer = client.post("/heartwave/api/classify/recording", params={"id": recording}).json()
         night = system.ask(
-            f"SELECT string_agg(model_class::text, '' ORDER BY r_peak_sample) FROM current_labels "
+            f"SELECT string_agg(coalesce(model_class::text, '?'), '' ORDER BY r_peak_sample) FROM current_labels "
             f"WHERE recording_id = '{recording}'"
         )[0][0]
         assert answer["label"] == night

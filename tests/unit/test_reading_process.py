@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -102,10 +104,14 @@ def test_a_killed_worker_is_replaced(do: Do, reader: ReadingProcess) -> None:
     """The worker itself may die: its recording is refused, and a new worker reads the next."""
     assert do("nothing")
     assert reader._worker is not None
-    reader._worker.kill()
+    # It holds still, so that it is there when it is asked, and is killed before it answers.
+    reader._worker.send_signal(signal.SIGSTOP)
+    killing = threading.Timer(0.5, reader._worker.kill)
+    killing.start()
 
     with pytest.raises(RecordingProblem, match="gone"):
         do("nothing")
+    killing.join()
     assert do("nothing") == "['r1.hea']"
 
 

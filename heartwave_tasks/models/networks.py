@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ def begin(seed: int) -> None:
 
 def to_onnx(model: keras.Model) -> bytes:
     """Return a model as ONNX; the same weights give the same bytes."""
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)  # six lines of how, at every fold
     blank = [tf.zeros((1, *given.shape[1:])) for given in model.inputs]
     model(blank[0] if len(blank) == 1 else blank)  # Keras exports only what was called
     with tempfile.TemporaryDirectory() as directory:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+
+from heartwave_tasks.ecg.matching import Detection  # noqa: TC001 - pydantic looks it up
 
 BEATS_FILE: Final = "beats.parquet"
 """Name of the file with the beats, in the directory a reader writes to."""
@@ -14,6 +16,8 @@ STRIP_FILE: Final = "recording.strip"
 """Name of the file with the signals as they are drawn, beside it."""
 
 _Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Sample = Annotated[int, Field(ge=0)]
+_Facts = TypeVar("_Facts")
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -42,8 +46,31 @@ class CutRecording:
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Self:
         """Check what a reader answered; raises `ValueError` when it cannot be."""
-        try:
-            return TypeAdapter(cls).validate_python(facts)
-        except ValidationError as error:
-            msg = f"A reader's answer makes no sense: {error.error_count()} of its fields are not what they should be."
-            raise ValueError(msg) from error
+        return _checked(cls, facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectedRecording:
+    """An annotated recording whose R peaks were looked for all the same, and how they compare with the annotations.
+
+    ``detection`` is of the whole recording, ``after_learning`` without EC57's learning period; ``flutter`` holds first
+    and last sample, at the recording's own rate, of what neither counts. ``detector`` is its name and version.
+    """
+
+    detector: _Name
+    detection: Detection
+    after_learning: Detection
+    flutter: list[tuple[_Sample, _Sample]]
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Self:
+        """Check what a reader answered; raises `ValueError` when it cannot be."""
+        return _checked(cls, facts)
+
+
+def _checked(kind: type[_Facts], facts: dict[str, Any]) -> _Facts:
+    try:
+        return TypeAdapter(kind).validate_python(facts)
+    except ValidationError as error:
+        msg = f"A reader's answer makes no sense: {error.error_count()} of its fields are not what they should be."
+        raise ValueError(msg) from error

@@ -24,7 +24,7 @@ from heartwave_tasks.stores.recordings import RecordingProblem
 from heartwave_tasks.stores.strip_files import write_strip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from heartwave_tasks.ecg.beats import Beats
@@ -44,14 +44,25 @@ PRELOADED: Final = (scipy.signal, wfdb.processing)
 def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     """Cut the recording whose files lie in a directory into beats, and write them to ``out``.
 
-    Returns the fields of `CutRecording`, or the `RecordingProblem` under ``problem``; never what a library says of
-    the recording, because that may quote it. Raises `MemoryError` when the limit is reached.
+    Returns the fields of `CutRecording`, or what `guarded` makes of a problem.
+    """
+    target, content = out / BEATS_FILE, str(arguments["content_sha256"])
+    return guarded(files, arguments, lambda arrival, settings: asdict(_cut(arrival, target, content, settings)))
+
+
+def guarded(
+    files: Path, arguments: dict[str, Any], work: Callable[[Arrival, Settings], dict[str, Any]]
+) -> dict[str, Any]:
+    """Do some work on the recording whose files lie in a directory.
+
+    Returns what comes of it, or the `RecordingProblem` under ``problem``; never what a library says of the recording,
+    because that may quote it. Raises `MemoryError` when the limit is reached.
     """
     # Settings that were checked before they were handed on; looking around for others would take 10 ms of every child.
     recording_id, settings = str(arguments["recording_id"]), Settings.model_construct(**arguments["settings"])
     arrival = Arrival(recording_id, files, str(arguments.get("record") or recording_id.rpartition("/")[2]))
     try:
-        return asdict(_cut(arrival, out / BEATS_FILE, str(arguments["content_sha256"]), settings))
+        return work(arrival, settings)
     except RecordingError as error:
         told = RecordingProblem("no_beats", str(error), "Check that the leads carry an ECG.")
     except Exception as error:

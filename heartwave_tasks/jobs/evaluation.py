@@ -114,12 +114,46 @@ def _stored(settings: Settings, model: RegisteredModel, protocol: str | None) ->
     return [FoundEvaluation(each, "stored") for each in kept]
 
 
-def _recompute(settings: Settings, model: RegisteredModel, protocol: str) -> list[FoundEvaluation]:
+def recipe_of(settings: Settings, model: RegisteredModel) -> Recipe:
+    """Return the recipe a version was trained by, which is all that is kept of how to train without some patients.
+
+    Raises
+    ------
+    EvaluationError
+        If the version kept none.
+    """
     content = Registry(settings).find_artifact(model.mlflow_run_id, RECIPE)
     if content is None:
-        msg = f"Version {model.version} has kept no recipe, so {protocol} cannot be computed anew; retrain it."
+        msg = f"Version {model.version} has kept no recipe, so no protocol can be computed anew; retrain it."
         raise EvaluationError(msg)
-    recipe = Recipe.from_json(content)
+    return Recipe.from_json(content)
+
+
+def unseen_by(settings: Settings, model: RegisteredModel, source: str) -> list[lake.BeatsRef]:
+    """Find the annotated recordings of a source whose patients a version was not trained on.
+
+    Raises
+    ------
+    EvaluationError
+        If the lake holds no annotated recording of the source at all.
+    """
+    with PredictionStore(settings.require_database_url()) as store:
+        annotated = [ref for ref in store.annotated_revisions() if ref.recording_id.rpartition("/")[0] == source]
+        trained_on = store.training_recordings(model.model_version_id)
+    if not annotated:
+        msg = f"The lake holds no annotated recording of source {source!r}; upload some and run ingest_recordings."
+        raise EvaluationError(msg)
+    patients = {mitbih.patient_of(name) for name, _ in trained_on}
+    contents = {content for _, content in trained_on}
+    return [
+        training_plan.where(ref)
+        for ref in annotated
+        if mitbih.patient_of(ref.recording_id) not in patients and ref.content_sha256 not in contents
+    ]
+
+
+def _recompute(settings: Settings, model: RegisteredModel, protocol: str) -> list[FoundEvaluation]:
+    recipe = recipe_of(settings, model)
     logger.info("%s is not stored: training the recipe of version %d anew.", protocol, model.version)
     plan = training_plan.plan(
         settings, protocol_names=[protocol], seed=recipe.seed, sources=[], dag_run_id="heartwave evaluate"
@@ -131,19 +165,7 @@ def _recompute(settings: Settings, model: RegisteredModel, protocol: str) -> lis
 
 def _label_unseen(settings: Settings, model: RegisteredModel, source: str) -> list[Evaluation]:
     """Let the version label recordings of a source whose patients it was not trained on; paced ones apart."""
-    with PredictionStore(settings.require_database_url()) as store:
-        annotated = [ref for ref in store.annotated_revisions() if ref.recording_id.rpartition("/")[0] == source]
-        trained_on = store.training_recordings(model.model_version_id)
-    if not annotated:
-        msg = f"The lake holds no annotated recording of source {source!r}; upload some and run ingest_recordings."
-        raise EvaluationError(msg)
-    patients = {mitbih.patient_of(name) for name, _ in trained_on}
-    contents = {content for _, content in trained_on}
-    refs = [
-        training_plan.where(ref)
-        for ref in annotated
-        if mitbih.patient_of(ref.recording_id) not in patients and ref.content_sha256 not in contents
-    ]
+    refs = unseen_by(settings, model, source)
     if not refs:
         return []
     client = s3_client(settings)

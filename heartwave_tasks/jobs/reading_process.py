@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CUT: Final = "heartwave_tasks.jobs.cutting:cut"
 """What is run in the child: read, cut into beats, write Parquet."""
 
+DETECT: Final = "heartwave_tasks.jobs.detecting:detect"
+"""The same for evaluation: R peaks are detected although the recording is annotated."""
+
 _START_S: Final = 120.0
 _PATIENCE_S: Final = 30.0  # beyond a recording's own time, until the worker itself is taken for stuck
 _MAX_ANSWER_BYTES: Final = 1 << 20

@@ -1,0 +1,200 @@
+"""Evaluation on detected R peaks: what recordings that nobody annotated really get, measured on annotated ones."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from heartwave_tasks.ecg.beats import Beats
+from heartwave_tasks.ecg.labels import NO_CLASS
+from heartwave_tasks.ecg.matching import outside
+from heartwave_tasks.jobs import training_plan
+from heartwave_tasks.jobs.detected_recordings import detect_again
+from heartwave_tasks.jobs.evaluation import EvaluationError, recipe_of, unseen_by
+from heartwave_tasks.jobs.recipes import logged
+from heartwave_tasks.jobs.score import load_model
+from heartwave_tasks.jobs.versions import find_version
+from heartwave_tasks.models import protocols
+from heartwave_tasks.models.architectures import ARCHITECTURES
+from heartwave_tasks.models.assessment import training_view
+from heartwave_tasks.models.end_to_end import EndToEnd, LabelledRecording, compare_labels
+from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores.predictions import PredictionStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heartwave_tasks.jobs.cut_recordings import DetectedRecording
+    from heartwave_tasks.jobs.detected_recordings import Detected
+    from heartwave_tasks.models.architectures import BeatModel
+    from heartwave_tasks.models.protocols import Protocol
+    from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores.beats import BeatsRef
+    from heartwave_tasks.stores.predictions import RegisteredModel, RevisionRef
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PROTOCOL: Final = "inter_patient"
+"""Where nothing else is asked for: two short trainings, and the patients that the literature tests on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectedEvaluation:
+    """What a version is worth where R peaks are detected.
+
+    Attributes
+    ----------
+    recordings
+        By recording, how detected R peaks compare with its annotations.
+    left_out
+        By recording that could not be read, why.
+    labels
+        Labels on both kinds of R peaks, by models that had not seen the patients; paced recordings apart.
+    trainings
+        Seconds it took to train each model, by split; a version keeps its recipe, and no models of single splits. Empty
+        where the version itself has labelled.
+    """
+
+    model: RegisteredModel
+    recordings: dict[str, DetectedRecording]
+    left_out: dict[str, str]
+    labels: tuple[EndToEnd, ...]
+    trainings: dict[str, float]
+
+
+def evaluate_detected(
+    settings: Settings, *, version: str = "", protocol: str | None = None, source: str | None = None
+) -> DetectedEvaluation:
+    """Tell how good a version is on detected R peaks, beside the same labels on the annotated ones.
+
+    Parameters
+    ----------
+    version
+        Number or alias; '' is the champion.
+    protocol
+        Who is tested, by models of the version's recipe that are trained without them; None is `DEFAULT_PROTOCOL`.
+    source
+        Count only recordings of this source. Without a protocol, those that the version was not trained on are labelled
+        by the version itself; where there are none, the protocol's models count.
+
+    Raises
+    ------
+    EvaluationError
+        If there is nothing to detect R peaks in, or nothing to compare labels with.
+    NoSuchVersionError, ProtocolError, RetrainError, TrainingError
+        If there is no such version or protocol, or the lake does not allow it.
+    """
+    model = find_version(settings, version)
+    chosen = _protocol(protocol or DEFAULT_PROTOCOL)
+    unseen = unseen_by(settings, model, source) if source is not None and protocol is None else []
+    windows = ARCHITECTURES[model.architecture].reads_windows
+    detected, left_out = detect_again(settings, _annotated(settings, source), windows=windows)
+    trainings: dict[str, float] = {}
+    labellers = (
+        _version_itself(settings, model, unseen)
+        if unseen
+        else _trained_anew(settings, model, chosen, detected, trainings)
+    )
+    labelled: dict[str, LabelledRecording] = {}
+    paced: set[str] = set()
+    for labeller, beats in labellers:
+        paced |= set(beats.recording_id[protocols.of_paced_recordings(beats)].tolist())
+        patient = protocols.patients(beats)
+        for name in np.unique(beats.recording_id).tolist():
+            rows = beats.recording_id == name
+            if name in detected:
+                labelled[name] = _label(labeller, beats.take(rows), detected[name], str(patient[rows][0]))
+    if not labelled:
+        msg = f"None of the recordings that could be read is tested by {chosen.name}; name another --protocol."
+        raise EvaluationError(msg)
+    name = f"unseen:{source}" if unseen else chosen.name
+    groups = (("", labelled.keys() - paced), (protocols.PACED_SUFFIX, labelled.keys() & paced))
+    return DetectedEvaluation(
+        model=model,
+        recordings={each: found.facts for each, found in detected.items()},
+        left_out=left_out,
+        labels=tuple(
+            EndToEnd.of(f"{name}{suffix}", {each: labelled[each] for each in sorted(kept)})
+            for suffix, kept in groups
+            if kept
+        ),
+        trainings=trainings,
+    )
+
+
+def _protocol(name: str) -> Protocol:
+    protocol = protocols.get(name)
+    if protocol.scheme != "aami":
+        msg = f"{name} splits the beats of a recording, but R peaks are detected in whole ones; name another protocol."
+        raise EvaluationError(msg)
+    return protocol
+
+
+def _annotated(settings: Settings, source: str | None) -> list[RevisionRef]:
+    with PredictionStore(settings.require_database_url()) as store:
+        annotated = store.annotated_revisions()
+    kept = [ref for ref in annotated if source is None or ref.recording_id.rpartition("/")[0] == source]
+    if not kept:
+        among = f" of source {source!r}" if source else ""
+        msg = f"The lake holds no annotated recording{among} to hold detected R peaks against; "
+        msg += (
+            "they were cut without their annotations, as HEARTWAVE_R_PEAKS is 'detected'."
+            if settings.r_peaks == "detected"
+            else "upload some with their annotations (.atr) and run ingest_recordings first."
+        )
+        raise EvaluationError(msg)
+    return kept
+
+
+def _version_itself(
+    settings: Settings, model: RegisteredModel, refs: list[BeatsRef]
+) -> Iterator[tuple[BeatModel, Beats]]:
+    """Yield the version, and the recordings it was not trained on."""
+    client = s3_client(settings)
+    logger.info("Labelling %d recordings that version %d was not trained on.", len(refs), model.version)
+    beats = Beats.concatenate([lake.read_beats(client, settings.lake_bucket, ref) for ref in refs])
+    yield load_model(settings, model), beats
+
+
+def _trained_anew(
+    settings: Settings,
+    model: RegisteredModel,
+    protocol: Protocol,
+    detected: dict[str, Detected],
+    trainings: dict[str, float],
+) -> Iterator[tuple[BeatModel, Beats]]:
+    """Yield a model of the version's recipe for each split, and those recordings of ours that it has not seen."""
+    recipe = recipe_of(settings, model)
+    plan = training_plan.plan(
+        settings, protocol_names=[protocol.name], seed=recipe.seed, sources=[], dag_run_id="heartwave evaluate"
+    )
+    beats, reviewed = training_plan.read(settings, plan)
+    splits, patient, train = protocol.splits(beats), protocols.patients(beats), recipe.fit(reviewed)
+    for place, split in enumerate(splits, start=1):
+        tested = [name for name in np.unique(beats.recording_id[split.test]).tolist() if name in detected]
+        if not tested:
+            continue
+        view, groups = training_view(beats, patient, split)
+        told = f"{protocol.name}, model {place} of {len(splits)}, {split.name}"
+        logger.info("%s: training on %d recordings.", told, len(np.unique(view.recording_id)))
+        begun = time.perf_counter()
+        trained = train(view, groups, logged(told))
+        trainings[split.name] = time.perf_counter() - begun
+        logger.info("%s: trained in %.0f s; labelling %d recordings.", told, trainings[split.name], len(tested))
+        yield trained, beats.take(np.isin(beats.recording_id, tested))
+
+
+def _label(model: BeatModel, beats: Beats, detected: Detected, patient: str) -> LabelledRecording:
+    """Label a recording at its annotated and at its detected R peaks; what lies in flutter counts in neither."""
+    hidden = protocols.hide_reference(beats, np.zeros(len(beats), dtype=np.bool_))
+    called = model.predict_proba(hidden).argmax(axis=1)
+    rows = beats.is_beat & (beats.reference != NO_CLASS) & outside(beats.r_peak_sample, detected.facts.flutter)
+    found = detected.beats
+    found_called = model.predict_proba(found).argmax(axis=1)
+    kept = outside(found.r_peak_sample, detected.facts.flutter)
+    return compare_labels(patient, beats.take(rows), called[rows], found.take(kept), found_called[kept])

@@ -15,7 +15,7 @@ from heartwave_tasks import __version__
 from heartwave_tasks.cli import forget_command, quarantine_app
 from heartwave_tasks.cli.command_help import command
 from heartwave_tasks.cli.errors import explain
-from heartwave_tasks.cli.names import ExportFormat, HeldAction, JobName, OutputFormat, ReportFormat
+from heartwave_tasks.cli.names import ExportFormat, HeldAction, JobName, OutputFormat, ReportFormat, RPeaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -266,6 +266,7 @@ def models(
     "heartwave evaluate",
     "heartwave evaluate --model heartwave@challenger --protocol inter_patient",
     "heartwave evaluate --model heartwave@3 --protocol external:svdb --format json > svdb.json",
+    "heartwave evaluate --peaks detected        # what recordings get that nobody annotated",
 )
 def evaluate(
     *,
@@ -280,9 +281,14 @@ def evaluate(
         typer.Option(
             "--protocol",
             "-p",
-            help="patient_folds, inter_patient, random_beats or external:SOURCE. Default: all that are stored.",
+            help="patient_folds, inter_patient, random_beats or external:SOURCE. Default: all that are stored; with "
+            "--peaks detected, inter_patient.",
         ),
     ] = None,
+    peaks: Annotated[
+        RPeaks,
+        typer.Option("--peaks", help="Label the beats an expert marked, or those HeartWave detects by itself."),
+    ] = RPeaks.REFERENCE,
     output: Annotated[ReportFormat, typer.Option("--format", help="How to print figures.")] = ReportFormat.TABLE,
 ) -> None:
     """Print how good a version is: by protocol and by class, with intervals over patients.
@@ -290,10 +296,15 @@ def evaluate(
     Figures are those that were stored when the version was trained. A protocol that was not tested then is tested now,
     by training the version's recipe anew on the recordings in the lake. With --source alone, recordings of it that the
     version was not trained on are labelled by the version itself, and compared with their annotations.
+
+    With --peaks detected, annotated recordings are read once more and searched for R peaks as if nobody had annotated
+    them. Detection is held against the annotations, and the labels end to end against those on the annotated R peaks:
+    a beat that was not detected counts as missed, a detected one that is none as false. The models that label have not
+    seen the patients; they are trained now, as a version keeps its recipe alone.
     """
     from heartwave_tasks.cli import evaluating  # noqa: PLC0415
 
-    evaluating.evaluate(model, protocol, source, output)
+    evaluating.evaluate(model, protocol, source, peaks, output)
 
 
 @_command(MODELS, "heartwave promote 4 --reason 'finds the S beats of our ward'")

@@ -8,20 +8,17 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.text import Text
 
+from heartwave_tasks.cli import detected_figures
 from heartwave_tasks.cli.errors import CommandError, need
+from heartwave_tasks.cli.figures import bounds, number, percent, print_figures, with_interval
 from heartwave_tasks.cli.logs import tell_progress
-from heartwave_tasks.cli.names import ReportFormat
-from heartwave_tasks.cli.tables import new_table, print_whole
-from heartwave_tasks.jobs import evaluation
+from heartwave_tasks.cli.names import ReportFormat, RPeaks
+from heartwave_tasks.jobs import detected_evaluation, evaluation
 from heartwave_tasks.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from heartwave_tasks.jobs.evaluation import EvaluatedModel, FoundEvaluation
-    from heartwave_tasks.models.intervals import Interval
 
 _PROTOCOL_COLUMNS: Final = (
     "protocol",
@@ -36,11 +33,9 @@ _PROTOCOL_COLUMNS: Final = (
     "jκ",
     "ECE",
 )
-_WORDS: Final = frozenset({"protocol", "class", "figures", "S of"})
-"""Columns that hold words; the others hold numbers."""
 
 
-def evaluate(model: str, protocol: str | None, source: str | None, output: ReportFormat) -> None:
+def evaluate(model: str, protocol: str | None, source: str | None, peaks: RPeaks, output: ReportFormat) -> None:
     """Find the figures and print them."""
     settings = Settings.load()
     need(settings, "database_url", "mlflow_tracking_uri")
@@ -48,12 +43,19 @@ def evaluate(model: str, protocol: str | None, source: str | None, output: Repor
     if name:
         settings = settings.model_copy(update={"model_name": name})
     tell_progress()
+    console = Console(soft_wrap=False)
+    if peaks is RPeaks.DETECTED:
+        detected = detected_evaluation.evaluate_detected(settings, version=version, protocol=protocol, source=source)
+        if output is ReportFormat.JSON:
+            _write(detected_figures.as_document(detected))
+        else:
+            detected_figures.print_tables(detected, console)
+        return
     evaluated = evaluation.evaluate(settings, version=version, protocol=protocol, source=source)
     if output is ReportFormat.JSON:
-        json.dump(as_document(evaluated), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
+        _write(as_document(evaluated))
     else:
-        print_tables(evaluated, Console(soft_wrap=False))
+        print_tables(evaluated, console)
 
 
 def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
@@ -65,7 +67,7 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    _print(
+    print_figures(
         console,
         _PROTOCOL_COLUMNS,
         (
@@ -75,9 +77,9 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
                 f"{each.evaluation.n_beats}",
                 f"{len(each.evaluation.recordings)}",
                 f"{each.evaluation.n_patients}",
-                _percent(each.evaluation.accuracy, 2),
-                _percent(each.evaluation.macro_f1, 2),
-                _with(each.evaluation.nsv_mean_f1, each.evaluation.nsv_mean_f1_interval, 2),
+                percent(each.evaluation.accuracy, 2),
+                percent(each.evaluation.macro_f1, 2),
+                with_interval(each.evaluation.nsv_mean_f1, each.evaluation.nsv_mean_f1_interval, 2),
                 _figure(each.evaluation.cohen_kappa),
                 _figure(each.evaluation.j_kappa),
                 _figure(each.evaluation.expected_calibration_error),
@@ -85,7 +87,7 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
             for each in found
         ),
     )
-    _print(
+    print_figures(
         console,
         ("protocol", "class", "beats", "patients", "sensitivity", "positive predictivity", "F1"),
         (
@@ -94,9 +96,9 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
                 figures.beat_class,
                 f"{figures.n_beats}",
                 f"{figures.n_patients}",
-                _with(figures.sensitivity, figures.sensitivity_interval),
-                _with(figures.positive_predictivity, figures.positive_predictivity_interval),
-                _with(figures.f1, figures.f1_interval),
+                with_interval(figures.sensitivity, figures.sensitivity_interval),
+                with_interval(figures.positive_predictivity, figures.positive_predictivity_interval),
+                with_interval(figures.f1, figures.f1_interval),
             )
             for each in found
             for figures in each.evaluation.class_figures
@@ -110,7 +112,7 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
         for subset in each.evaluation.supraventricular_subsets
     ]
     if subsets:
-        _print(
+        print_figures(
             console,
             ("protocol", "S of", "beats", "sensitivity", "positive predictivity"),
             (
@@ -118,8 +120,8 @@ def print_tables(evaluated: EvaluatedModel, console: Console) -> None:
                     name,
                     told,
                     f"{subset.n_beats}",
-                    _percent(subset.sensitivity),
-                    _percent(subset.positive_predictivity),
+                    percent(subset.sensitivity),
+                    percent(subset.positive_predictivity),
                 )
                 for name, told, subset in subsets
             ),
@@ -155,19 +157,19 @@ def _document(found: FoundEvaluation) -> dict[str, Any]:
         "n_patients": evaluation.n_patients,
         **evaluation.summary(),
         "n_beats": evaluation.n_beats,
-        "nsv_mean_f1_interval": _bounds(evaluation.nsv_mean_f1_interval),
+        "nsv_mean_f1_interval": bounds(evaluation.nsv_mean_f1_interval),
         "confusion": evaluation.confusion.tolist(),
         "classes": [
             {
                 "class": figures.beat_class,
                 "n_beats": figures.n_beats,
                 "n_patients": figures.n_patients,
-                "sensitivity": _number(figures.sensitivity),
-                "sensitivity_interval": _bounds(figures.sensitivity_interval),
-                "positive_predictivity": _number(figures.positive_predictivity),
-                "positive_predictivity_interval": _bounds(figures.positive_predictivity_interval),
-                "f1": _number(figures.f1),
-                "f1_interval": _bounds(figures.f1_interval),
+                "sensitivity": number(figures.sensitivity),
+                "sensitivity_interval": bounds(figures.sensitivity_interval),
+                "positive_predictivity": number(figures.positive_predictivity),
+                "positive_predictivity_interval": bounds(figures.positive_predictivity_interval),
+                "f1": number(figures.f1),
+                "f1_interval": bounds(figures.f1_interval),
             }
             for figures in evaluation.class_figures
         ],
@@ -175,8 +177,8 @@ def _document(found: FoundEvaluation) -> dict[str, Any]:
             {
                 "without": list(subset.left_out),
                 "n_beats": subset.n_beats,
-                "sensitivity": _number(subset.sensitivity),
-                "positive_predictivity": _number(subset.positive_predictivity),
+                "sensitivity": number(subset.sensitivity),
+                "positive_predictivity": number(subset.positive_predictivity),
             }
             for subset in evaluation.supraventricular_subsets
         ],
@@ -193,33 +195,10 @@ def _document(found: FoundEvaluation) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = new_table()
-    for name in columns:
-        table.add_column(Text(name), justify="left" if name in _WORDS else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row))
-    console.print()
-    print_whole(console, table)
-
-
-def _percent(share: float, digits: int = 1) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.{digits}f}"
+def _write(document: dict[str, Any]) -> None:
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
 
 
 def _figure(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def _with(share: float, interval: Interval, digits: int = 1) -> str:
-    if math.isnan(interval.low) or math.isnan(share):
-        return _percent(share, digits)
-    return f"{_percent(share, digits)} ({_percent(interval.low)} to {_percent(interval.high)})"
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _bounds(interval: Interval) -> list[float] | None:
-    return None if math.isnan(interval.low) else [interval.low, interval.high]

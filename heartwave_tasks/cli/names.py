@@ -31,6 +31,13 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
+class RPeaks(StrEnum):
+    """Whose R peaks `heartwave evaluate` labels."""
+
+    REFERENCE = "reference"
+    DETECTED = "detected"
+
+
 class OutputFormat(StrEnum):
     """How rows are printed."""
 

@@ -18,7 +18,7 @@ from heartwave_tasks.jobs.evaluation import EvaluationError, recipe_of, unseen_b
 from heartwave_tasks.jobs.recipes import logged
 from heartwave_tasks.jobs.score import load_model
 from heartwave_tasks.jobs.versions import find_version
-from heartwave_tasks.models import protocols
+from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.assessment import training_view
 from heartwave_tasks.models.end_to_end import EndToEnd, LabelledRecording, compare_labels
@@ -28,11 +28,14 @@ from heartwave_tasks.stores.predictions import PredictionStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+    from typing import Self
 
     from heartwave_tasks.jobs.cut_recordings import DetectedRecording
     from heartwave_tasks.jobs.detected_recordings import Detected
+    from heartwave_tasks.jobs.recipes import Fit
     from heartwave_tasks.models.architectures import BeatModel
-    from heartwave_tasks.models.protocols import Protocol
+    from heartwave_tasks.models.protocols import Protocol, Split
     from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.beats import BeatsRef
     from heartwave_tasks.stores.predictions import RegisteredModel, RevisionRef
@@ -92,14 +95,12 @@ def evaluate_detected(
     model = find_version(settings, version)
     chosen = _protocol(protocol or DEFAULT_PROTOCOL)
     unseen = unseen_by(settings, model, source) if source is not None and protocol is None else []
+    annotated = _annotated(settings, source)
+    splits = None if unseen else _Splits.of(settings, model, chosen, hint=protocol is None)
     windows = ARCHITECTURES[model.architecture].reads_windows
-    detected, left_out = detect_again(settings, _annotated(settings, source), windows=windows)
+    detected, left_out = detect_again(settings, annotated, windows=windows)
     trainings: dict[str, float] = {}
-    labellers = (
-        _version_itself(settings, model, unseen)
-        if unseen
-        else _trained_anew(settings, model, chosen, detected, trainings)
-    )
+    labellers = _version_itself(settings, model, unseen) if splits is None else splits.train(detected.keys(), trainings)
     labelled: dict[str, LabelledRecording] = {}
     paced: set[str] = set()
     for labeller, beats in labellers:
@@ -125,6 +126,47 @@ def evaluate_detected(
         ),
         trainings=trainings,
     )
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """All that training a version's recipe on each split of the lake takes."""
+
+    protocol: Protocol
+    beats: Beats
+    splits: tuple[Split, ...]
+    fit: Fit
+
+    @classmethod
+    def of(cls, settings: Settings, model: RegisteredModel, protocol: Protocol, *, hint: bool) -> Self:
+        recipe = recipe_of(settings, model)
+        plan = training_plan.plan(
+            settings, protocol_names=[protocol.name], seed=recipe.seed, sources=[], dag_run_id="heartwave evaluate"
+        )
+        beats, reviewed = training_plan.read(settings, plan)
+        try:
+            splits = protocol.splits(beats)
+        except protocols.ProtocolError as error:
+            if not hint:
+                raise
+            raise protocols.ProtocolError(f"{error} Or name another protocol: --protocol {gate.PROTOCOL}.") from error
+        return cls(protocol, beats, splits, recipe.fit(reviewed))
+
+    def train(self, readable: AbstractSet[str], seconds: dict[str, float]) -> Iterator[tuple[BeatModel, Beats]]:
+        """Yield a model for each split, and those readable recordings that it has not seen; note what it took."""
+        patient = protocols.patients(self.beats)
+        for place, split in enumerate(self.splits, start=1):
+            tested = sorted(readable & set(self.beats.recording_id[split.test].tolist()))
+            if not tested:
+                continue
+            view, groups = training_view(self.beats, patient, split)
+            told = f"{self.protocol.name}, model {place} of {len(self.splits)}, {split.name}"
+            logger.info("%s: training on %d recordings.", told, len(np.unique(view.recording_id)))
+            begun = time.perf_counter()
+            model = self.fit(view, groups, logged(told))
+            seconds[split.name] = time.perf_counter() - begun
+            logger.info("%s: trained in %.0f s; labelling %d recordings.", told, seconds[split.name], len(tested))
+            yield model, self.beats.take(np.isin(self.beats.recording_id, tested))
 
 
 def _protocol(name: str) -> Protocol:
@@ -159,34 +201,6 @@ def _version_itself(
     logger.info("Labelling %d recordings that version %d was not trained on.", len(refs), model.version)
     beats = Beats.concatenate([lake.read_beats(client, settings.lake_bucket, ref) for ref in refs])
     yield load_model(settings, model), beats
-
-
-def _trained_anew(
-    settings: Settings,
-    model: RegisteredModel,
-    protocol: Protocol,
-    detected: dict[str, Detected],
-    trainings: dict[str, float],
-) -> Iterator[tuple[BeatModel, Beats]]:
-    """Yield a model of the version's recipe for each split, and those recordings of ours that it has not seen."""
-    recipe = recipe_of(settings, model)
-    plan = training_plan.plan(
-        settings, protocol_names=[protocol.name], seed=recipe.seed, sources=[], dag_run_id="heartwave evaluate"
-    )
-    beats, reviewed = training_plan.read(settings, plan)
-    splits, patient, train = protocol.splits(beats), protocols.patients(beats), recipe.fit(reviewed)
-    for place, split in enumerate(splits, start=1):
-        tested = [name for name in np.unique(beats.recording_id[split.test]).tolist() if name in detected]
-        if not tested:
-            continue
-        view, groups = training_view(beats, patient, split)
-        told = f"{protocol.name}, model {place} of {len(splits)}, {split.name}"
-        logger.info("%s: training on %d recordings.", told, len(np.unique(view.recording_id)))
-        begun = time.perf_counter()
-        trained = train(view, groups, logged(told))
-        trainings[split.name] = time.perf_counter() - begun
-        logger.info("%s: trained in %.0f s; labelling %d recordings.", told, trainings[split.name], len(tested))
-        yield trained, beats.take(np.isin(beats.recording_id, tested))
 
 
 def _label(model: BeatModel, beats: Beats, detected: Detected, patient: str) -> LabelledRecording:

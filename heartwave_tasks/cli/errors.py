@@ -23,6 +23,7 @@ _SPEAKING: Final = frozenset(
         "ProtocolError",
         "RecordFilesError",
         "RetrainError",
+        "SettingsError",
         "StackError",
         "SyntheticError",
         "TamperedModelError",

@@ -105,7 +105,10 @@ def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
             elif tarfile.is_tarfile(path):
                 refused = _unpack_tar(path, directory, max_file_bytes)
             else:
-                raise RecordFilesError(f"{path} is neither a directory nor a .zip, .tar.gz or .tar.xz archive.")
+                raise RecordFilesError(
+                    f"{path} is neither a directory nor a .zip, .tar.gz or .tar.xz archive, nor the main file of a "
+                    "recording: .hea, .edf, or a .csv with a .json beside it."
+                )
         except (zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, RuntimeError) as error:
             if isinstance(error, RecordFilesError):
                 raise

@@ -10,9 +10,13 @@ from pydantic import SecretStr
 
 from heartwave_tasks.airflow_api import AirflowError
 from heartwave_tasks.cli.errors import CommandError
+from heartwave_tasks.ecg import mitbih
+from heartwave_tasks.ecg.matching import Detection
 from heartwave_tasks.jobs import evaluation, promotion
+from heartwave_tasks.jobs.detected_evaluation import evaluate_detected
 from heartwave_tasks.jobs.score import load_model
 from heartwave_tasks.jobs.versions import list_versions
+from heartwave_tasks.models import metrics
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 from heartwave_tasks.stores.registry import FILES_FOLDER, Registry, TamperedModelError
@@ -144,3 +148,26 @@ def test_evaluate_tells_what_was_stored(system: System, labelled: set[str]) -> N
     assert np.isnan(of_source.found[0].evaluation.expected_calibration_error)
     with pytest.raises(evaluation.EvaluationError, match="no annotated recording of source 'nosuch'"):
         evaluation.evaluate(system.settings, source="nosuch")
+
+
+def test_evaluate_tells_what_detected_r_peaks_are_worth(system: System, labelled: set[str]) -> None:
+    """Every annotated recording is searched anew, and labelled twice by models of the recipe that have not seen it."""
+    protocol = "inter_patient" if SOURCE == mitbih.SOURCE else "patient_folds"
+    evaluated = evaluate_detected(system.settings, protocol=protocol, source=SOURCE)
+    labels = evaluated.labels[0]
+    ((n_beats,),) = system.ask(
+        f"SELECT sum(n_beats) FROM current_recordings WHERE recording_id = '{labels.recordings[0]}'"
+    )
+    gross = sum((each.detection for each in evaluated.recordings.values()), Detection())
+
+    assert labelled <= evaluated.recordings.keys()
+    assert evaluated.left_out == {}
+    assert gross.sensitivity > 0.97
+    assert gross.positive_predictivity > 0.97
+    assert labels.annotated[0].sum() == n_beats
+    assert metrics.mean_f1(labels.detected.sum(axis=0), (metrics.N, metrics.V)) == pytest.approx(
+        metrics.mean_f1(labels.annotated.sum(axis=0), (metrics.N, metrics.V)), abs=0.03
+    )
+    assert all(seconds > 0 for seconds in evaluated.trainings.values())
+    with pytest.raises(evaluation.EvaluationError, match="name another protocol"):
+        evaluate_detected(system.settings, protocol="random_beats")

@@ -101,6 +101,9 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
         (["sql"], "Give one query"),
         (["sql", "SELECT 1", "-f", "x.sql"], "Give one query"),
         (["run", "ingest"], "heartwave up"),
+        (["quarantine", "list"], "HEARTWAVE_DATABASE_URL is not set"),
+        (["forget", "ward3/r17", "--yes"], "HEARTWAVE_OWNER_DATABASE_URL is not set"),
+        (["evaluate", "--peaks", "detected"], "HEARTWAVE_DATABASE_URL and HEARTWAVE_MLFLOW_TRACKING_URI are not set"),
         (["run", "ingest", "--param", "seed"], "NAME=VALUE"),
         (["upload", "nowhere.zip", "--source", "mitdb"], "nowhere.zip does not exist"),
         (["upload", ".", "--source", "../mitdb"], "cannot name a source"),
@@ -114,6 +117,7 @@ def test_expected_errors_are_one_sentence(arguments: list[str], told: str, capsy
     assert told in captured.err
     assert captured.err.startswith("Error: ")
     assert "Traceback" not in captured.err
+    assert "Unexpected" not in captured.err
     assert captured.out == ""
 
 

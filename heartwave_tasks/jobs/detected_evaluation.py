@@ -149,7 +149,7 @@ class _Splits:
             begun = time.perf_counter()
             model = self.fit(view, groups, logged(told))
             seconds[split.name] = time.perf_counter() - begun
-            logger.info("%s: trained in %.0f s; labelling %d recordings.", told, seconds[split.name], len(tested))
+            logger.info("%s: trained in %.0f s; labelling %d of the others.", told, seconds[split.name], len(tested))
             yield model, self.beats.take(np.isin(self.beats.recording_id, tested))
 
 

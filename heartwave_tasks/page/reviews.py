@@ -44,7 +44,7 @@ def list_queue(
         SELECT recording_id, r_peak_sample, time_s, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s,
             rr_next_s, in_training_set
         FROM current_labels
-        WHERE confidence < 0.6 AND reviewed_by IS NULL
+        WHERE confidence < 0.6 AND class IS NOT NULL AND reviewed_by IS NULL
           AND NOT (recording_id || ':' || r_peak_sample = ANY(:skip))
         ORDER BY confidence, recording_id, r_peak_sample LIMIT :most
         """,

@@ -1,8 +1,8 @@
 // One beat beside the strip: how sure the label is, how the beat looks beside the recording's usual one, its relatives.
 
 import { prepare } from "./canvas.js";
-import { CLASSES, CLASS_NAMES, classMark, clock, fill, h } from "./dom.js";
-import { colours } from "./theme.js";
+import { CLASSES, CLASS_NAMES, classMark, className, clock, fill, h } from "./dom.js";
+import { colours, tintOf } from "./theme.js";
 
 export function drawBeat(place, found, rate, { go, review } = {}) {
   if (!found) {
@@ -19,21 +19,25 @@ export function drawBeat(place, found, rate, { go, review } = {}) {
   });
   fill(place,
     h("section", { class: "card" },
-      h("h2", {}, classMark(label.class), CLASS_NAMES[label.class], h("span", { class: "at" }, clock(label.r_peak_sample / rate, 2))),
+      h("h2", {}, classMark(label.class), className(label.class), h("span", { class: "at" }, clock(label.r_peak_sample / rate, 2))),
       odds(label),
       h("dl", { class: "pairs" },
-        label.reference ? [h("dt", {}, "Reference"), h("dd", { class: label.reference !== (label.model_class ?? label.class) ? "disagrees" : null }, label.reference !== label.class ? `${label.reference}, disagrees` : label.reference)] : null,
+        label.reference ? [h("dt", {}, "Reference"), h("dd", { class: disagrees(label) ? "disagrees" : null }, disagrees(label) ? `${label.reference}, disagrees` : label.reference)] : null,
         label.reviewed_by ? [h("dt", {}, "Reviewed by"), h("dd", {}, label.reviewed_by)] : null,
         h("dt", {}, "RR before"), h("dd", {}, label.rr_previous_s ? `${label.rr_previous_s.toFixed(3)} s · ${(60 / label.rr_previous_s).toFixed(0)}/min` : "–"),
         found.likeness === null ? null : [h("dt", {}, "Like the dominant beat"), h("dd", {}, found.likeness.toFixed(2))]),
       review ? h("div", { class: "relabel", role: "group", "aria-label": "Correct the label" }, CLASSES.map((name) =>
         h("button", { type: "button", class: name, "aria-pressed": String(Boolean(label.reviewed_by) && label.class === name), title: `It is ${CLASS_NAMES[name]}`, onclick: () => review(name) }, name))) : null),
     h("section", { class: "card" }, h("h2", {}, "Shape", h("span", { class: "at" }, "0.52 s")), shape,
-      h("p", { class: "legend" }, h("span", {}, h("i", { class: `line-${label.class}` }), "this beat"), h("span", {}, h("i", { class: "line-dominant" }), "dominant beat"))),
+      h("p", { class: "legend" }, h("span", {}, h("i", { class: `line-${label.class ?? "U"}` }), "this beat"), h("span", {}, h("i", { class: "line-dominant" }), "dominant beat"))),
     relatives.length ? h("section", { class: "card" }, h("h2", {}, "Nearest relatives"), h("div", { class: "relatives" }, relatives.map((one) => one.button))) : null);
   const colour = colours();
-  outline(shape, 110, [[found.dominant, colour["ink-3"], 1.5, [4, 3]], [found.window, colour[label.class.toLowerCase()], 2, []]]);
-  for (const { canvas, relative } of relatives) outline(canvas, 38, [[found.window, colour["line-strong"], 1, []], [relative.window, colour[relative.class.toLowerCase()], 1.4, []]]);
+  outline(shape, 110, [[found.dominant, colour["ink-3"], 1.5, [4, 3]], [found.window, tintOf(colour, label.class), 2, []]]);
+  for (const { canvas, relative } of relatives) outline(canvas, 38, [[found.window, colour["line-strong"], 1, []], [relative.window, tintOf(colour, relative.class), 1.4, []]]);
+}
+
+function disagrees(label) {
+  return label.class !== null && label.reference !== label.class;
 }
 
 function odds(label) {

@@ -3,6 +3,7 @@
 import { showComparison } from "./comparison.js";
 import { chart, count, fill, h, moment } from "./dom.js";
 import { history, promotion } from "./promotion.js";
+import { dagLink } from "./beginning.js";
 import { airflow, get } from "./server.js";
 
 const PROTOCOLS = {
@@ -34,7 +35,7 @@ export async function showModels(place, parameters, person) {
   const found = await get("models");
   const versions = [...new Set(found.evaluations.map((row) => row.model_version))].sort((a, b) => b - a);
   if (!versions.length) {
-    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, "No model yet"), "Trigger retrain_models in Airflow, or wait for Sunday night."));
+    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, "No model yet"), dagLink("retrain_models"), " trains one when you press Trigger, and every Sunday at 03:00 UTC, from recordings with reference annotations."));
     return;
   }
   const champion = found.champion?.model_version ?? null;

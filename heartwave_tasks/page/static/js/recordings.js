@@ -1,6 +1,7 @@
 // Recordings: a table to search, with each one's burden drawn beside its name.
 
 import { CLASSES, count, duration, fill, h, legend, percent, trainedOn } from "./dom.js";
+import { dagLink } from "./beginning.js";
 import { get } from "./server.js";
 
 const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["noise", "Unreadable minutes"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
@@ -57,7 +58,7 @@ export async function showRecordings(place, parameters) {
     if (!rows.length) {
       const filtered = state.search || state.only.size;
       fill(body, h("div", { class: "card empty" }, h("strong", {}, filtered ? "No recording fits" : "No recording has been ingested"),
-        filtered ? "Take a filter away, or search for less." : "heartwave upload puts recordings into the bucket; ingest_recordings takes them up every hour."));
+        filtered ? "Take a filter away, or search for less." : [h("code", {}, "heartwave upload PATH --source NAME"), " puts recordings into the bucket; ", dagLink("ingest_recordings"), " takes them up every hour."]));
       return;
     }
     fill(body,

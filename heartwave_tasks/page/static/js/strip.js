@@ -2,8 +2,9 @@
 
 import { drawBeat } from "./beat.js";
 import { listEpisodes } from "./episodes.js";
-import { CLASS_NAMES, chart, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
+import { CLASS_NAMES, className, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
 import { drawGlance } from "./glance.js";
+import { hourByHour } from "./hours.js";
 import { MM_PER_SECOND, PIXELS_PER_MM, drawPaper, paperHeight } from "./paper.js";
 import { get, post } from "./server.js";
 
@@ -52,7 +53,15 @@ export async function showStrip(place, parameters, person) {
   const episodes = h("div", {});
   fill(side, beside, episodes);
   drawBeat(beside, null);
-  if (length > 2 * 3600 && recording.n_normal !== null) place.append(h("section", { class: "card hours" }, h("h2", {}, "Hour by hour"), chart(`hours?id=${encodeURIComponent(id)}`, "Share of V and S beats and heart rate in each hour")));
+  let markHours = null;
+  if (length > 2 * 3600 && recording.n_normal !== null) {
+    get("hours", { id }).then((found) => {
+      const [card, mark] = hourByHour(found, (hour) => { view.span = Math.max(natural(), 60); view.start = 3600 * hour; paper.scrollIntoView({ block: "center" }); moved(); });
+      place.append(card);
+      markHours = mark;
+      draw();
+    }, () => {});
+  }
   get("episodes", { id }).then((found) => fill(episodes, listEpisodes(found.episodes, (episode) => { view.span = Math.max(natural(), 1.5 * episode.length_s); select(episode.first_sample, { centre: true }); })), () => {});
 
   const natural = () => paper.clientWidth / (PIXELS_PER_MM * MM_PER_SECOND);
@@ -66,6 +75,7 @@ export async function showStrip(place, parameters, person) {
     frame = requestAnimationFrame(() => {
       drawPaper(paper, view, strip, overview);
       drawGlance(glance, view, overview, length);
+      markHours?.(view.start, view.start + view.span);
       const speed = (paper.clientWidth / view.span / PIXELS_PER_MM);
       where.textContent = `${clock(view.start, view.span < 60 ? 1 : 0)} – ${clock(view.start + view.span, view.span < 60 ? 1 : 0)} · ${speed >= 1 ? speed.toFixed(speed < 10 ? 1 : 0) : speed.toPrecision(1)} mm/s`;
     });
@@ -130,7 +140,7 @@ export async function showStrip(place, parameters, person) {
         covered = null; load(); select(sample);
       } : null;
       drawBeat(beside, found, rate, { go: select, review });
-      paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${CLASS_NAMES[found.label.class]}, ${Math.round(100 * found.label.confidence)} percent${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
+      paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${className(found.label.class)}${found.label.class ? `, ${Math.round(100 * found.label.confidence)} percent` : ""}${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
     } catch (error) { if (turn === chosen) tell(error.message); }
   }
   async function jump(kind, direction) {

@@ -1,6 +1,7 @@
 // Tonight: how things stand, at a glance, for whoever comes in the morning.
 
 import { CLASS_NAMES, classMark, count, duration, fill, h, moment, percent, trainedOn } from "./dom.js";
+import { dagLink, firstSteps } from "./beginning.js";
 import { calendar } from "./calendar.js";
 import { drift } from "./drift.js";
 import { airflow, get } from "./server.js";
@@ -14,9 +15,10 @@ export async function showTonight(place) {
       h("div", { class: "actions" }, h("a", { class: "button", href: "#/recordings?order=newest" }, "Newest recordings"), h("a", { class: "button", href: "#/review" }, "Review beats"))),
     found.challenger ? h("section", { class: "card waits" }, h("div", {}, h("h2", {}, `Version ${found.challenger.model_version} waits for approval`), h("p", { class: "muted" }, `${found.challenger.architecture}, compared ${moment(found.challenger.compared_at)}: ${found.challenger.reasons}`)),
       h("a", { class: "button", href: airflow("dags/retrain_models/required_actions").href, target: "_top" }, "Answer in Airflow")) : null,
+    firstSteps(found),
     h("div", { class: "figures" },
       figure("Arrived", counts.n_arrived, "recordings in 24 hours", "#/recordings?order=newest"),
-      figure("Labelled", labelled.n_labels, `beats of ${count(labelled.n_recordings)} recordings in 24 hours`),
+      figure("Labelled", labelled.n_beats, `beats of ${count(labelled.n_recordings)} recordings in 24 hours${labelled.n_labels > labelled.n_beats ? `; ${count(labelled.n_labels)} labels, as some were labelled again` : ""}`),
       figure("Waiting", counts.n_waiting, "recordings for the next night", counts.n_waiting ? "#/recordings?only=unlabelled" : null, counts.n_waiting ? "warn" : null),
       figure("Quarantined", quarantined, quarantined ? "recordings need a hand" : "nothing needs a hand", null, quarantined ? "bad" : null),
       held ? figure("Held back", held, "recordings with implausible labels", "#/recordings?only=held", "warn") : null),
@@ -24,17 +26,17 @@ export async function showTonight(place) {
       h("section", { class: "card" }, h("h2", {}, "Nights"), calendar(found.nights)),
       h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("tbody", {}, found.heaviest.map((row) =>
         h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
-          h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, "No recording has more than 10 %."))),
+          h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, found.nights.length ? "No recording has more than 10 %." : "Nothing is labelled yet."))),
       h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift, found.population),
       h("section", { class: "card" }, h("h2", {}, "Quarantine"), quarantine.length ? h("ul", { class: "held" }, quarantine.slice(0, 8).map((row) =>
-        h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip bad" }, row.code), h("span", { class: "muted at" }, moment(row.first_seen_at))), h("p", {}, row.reason), h("p", { class: "remedy" }, row.remedy)))) : h("p", { class: "muted" }, "Every recording that arrived could be read.")))));
+        h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip bad" }, row.code), h("span", { class: "muted at" }, moment(row.first_seen_at))), h("p", {}, row.reason), h("p", { class: "remedy" }, row.remedy)))) : h("p", { class: "muted" }, counts.n_recordings ? "Every recording that arrived could be read." : "Recordings that cannot be read come here, each with what to do.")))));
 }
 
 function headline({ counts, labelled, champion }) {
   if (!counts.n_recordings) return "No recording has arrived yet";
   if (!champion) return "Recordings wait for a first model";
   if (counts.n_waiting) return `${count(counts.n_waiting)} ${counts.n_waiting === 1 ? "recording waits" : "recordings wait"} for tonight`;
-  return labelled.n_labels ? "Every heartbeat has its label" : "All quiet: everything is labelled";
+  return labelled.n_beats ? "Every heartbeat has its label" : "All quiet: everything is labelled";
 }
 
 function figure(name, value, told, href, kind) {
@@ -49,7 +51,7 @@ function track(value) {
 }
 
 function championCard(champion, found) {
-  if (!champion) return h("section", { class: "card" }, h("h2", {}, "Champion"), h("p", { class: "muted" }, "There is none yet. Trigger retrain_models in Airflow."));
+  if (!champion) return h("section", { class: "card" }, h("h2", {}, "Champion"), h("p", { class: "muted" }, "There is none yet: ", dagLink("retrain_models"), " trains the first."));
   const share = (value) => value === null ? "–" : (100 * value).toFixed(1);
   return h("section", { class: "card" },
     h("h2", {}, "Champion ", h("a", { class: "chip accent", href: "#/models" }, `version ${champion.model_version}`), h("span", { class: "at" }, `since ${moment(champion.promoted_at)}`)),

@@ -67,7 +67,7 @@ def draw_classes(data: Data, theme: Theme = "light", size: Size = "wide") -> Res
             below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.1), "ncols": 2}
             axes.legend(frameon=False, labelcolor=colours["ink-2"], **(beside if size == "wide" else below))
 
-    return _svg(draw, theme, (7.6, 2.6) if size == "wide" else (3.5, 3.2))
+    return _svg(draw, theme, (9.4, 2.7) if size == "wide" else (3.5, 3.2))
 
 
 def _svg(draw: Any, theme: str, size_in: tuple[float, float]) -> Response:

@@ -9,6 +9,7 @@ export const MM_PER_SECOND = 25;
 export const UNSURE = 0.6;
 const MISSING = -32768;
 const LABELS = 44, LEAD = 168, RR = 84, AXIS = 22;
+const LONGEST_RR = 2; // s; longer ones are drawn as arrows
 const STEPS = [0.2, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
 
 /** Height of the drawing with so many leads. */
@@ -219,8 +220,8 @@ function drawEpisodes(context, colour, episodes, x, width) {
 }
 
 function rrScale(top) {
-  const low = 0.25, high = 2;
-  return (rr) => top + RR - 8 - ((Math.min(Math.max(rr, low), high) - low) / (high - low)) * (RR - 16);
+  const low = 0.25;
+  return (rr) => top + RR - 8 - ((Math.min(Math.max(rr, low), LONGEST_RR) - low) / (LONGEST_RR - low)) * (RR - 16);
 }
 
 function drawIntervals(context, colour, beats, rate, x, top, width, view) {
@@ -241,9 +242,10 @@ function drawIntervals(context, colour, beats, rate, x, top, width, view) {
   for (let i = 0; i < beats.r_peak_sample.length; i++) {
     const rr = beats.rr_previous_s[i];
     if (rr === null) continue;
+    const at = x(beats.r_peak_sample[i] / rate);
     context.fillStyle = tintOf(colour, beats.class[i]);
     context.beginPath();
-    context.arc(x(beats.r_peak_sample[i] / rate), y(rr), radius, 0, 7);
+    if (rr > LONGEST_RR) { context.moveTo(at, y(rr) - 5); context.lineTo(at + 4, y(rr) + 3); context.lineTo(at - 4, y(rr) + 3); } else context.arc(at, y(rr), radius, 0, 7);
     context.fill();
   }
   rrTitle(context, colour, top);
@@ -262,13 +264,13 @@ function rrFrame(context, colour, top, width) {
     context.textAlign = "right";
     context.textBaseline = "middle";
     context.fillStyle = colour["ink-3"];
-    if (rr < 2) context.fillText(`${rr} s`, width - 6, at - 6);
+    if (rr < 2) context.fillText(`${rr}`, width - 6, at - 6);
   }
   return y;
 }
 
 function rrTitle(context, colour, top) {
-  label(context, colour, "RR", 8, top + 13, colour.surface);
+  label(context, colour, "RR, s", 8, top + 13, colour.surface);
 }
 
 function drawDensity(context, colour, overview, x, top, width) {

@@ -26,7 +26,7 @@ export async function showTonight(place) {
       h("section", { class: "card" }, h("h2", {}, "Nights"), calendar(found.nights)),
       h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("tbody", {}, found.heaviest.map((row) =>
         h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
-          h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, found.nights.length ? "No recording has more than 10 %." : "Nothing is labelled yet."))),
+          h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular), h("small", {}, " beats")))))) : h("p", { class: "muted" }, found.nights.length ? "No recording has more than 10 %." : "Nothing is labelled yet."))),
       h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift, found.population),
       h("section", { class: "card" }, h("h2", {}, "Quarantine"), quarantine.length ? h("ul", { class: "held" }, quarantine.slice(0, 8).map((row) =>
         h("li", {}, h("span", { class: "line" }, h("strong", {}, row.recording_id), h("span", { class: "chip bad" }, row.code), h("span", { class: "muted at" }, moment(row.first_seen_at))), h("p", {}, row.reason), h("p", { class: "remedy" }, row.remedy)))) : h("p", { class: "muted" }, counts.n_recordings ? "Every recording that arrived could be read." : "Recordings that cannot be read come here, each with what to do.")))));
@@ -56,7 +56,7 @@ function championCard(champion, found) {
   return h("section", { class: "card" },
     h("h2", {}, "Champion ", h("a", { class: "chip accent", href: "#/models" }, `version ${champion.model_version}`), h("span", { class: "at" }, `since ${moment(champion.promoted_at)}`)),
     found.evaluation ? h("p", { class: "muted small" }, `${champion.architecture} · on ${found.evaluation.n_recordings} patients’ recordings it had not seen: ${share(found.evaluation.accuracy)} % right, N/S/V mean F1 ${share(found.evaluation.nsv_mean_f1)}`) : null,
-    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Class"), h("th", { scope: "col", class: "num" }, "Sensitivity %"), h("th", { scope: "col", class: "num" }, "+Predictivity %"), h("th", { scope: "col", class: "num" }, "Beats"))),
+    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Class"), h("th", { scope: "col", class: "num" }, "Sensitivity, %"), h("th", { scope: "col", class: "num" }, "Positive predictivity, %"), h("th", { scope: "col", class: "num" }, "Beats"))),
       h("tbody", {}, found.figures.map((row) => h("tr", {}, h("th", { scope: "row" }, classMark(row.class), " ", CLASS_NAMES[row.class]),
         h("td", { class: "num" }, share(row.sensitivity), interval(row.sensitivity_low, row.sensitivity_high)),
         h("td", { class: "num" }, share(row.positive_predictivity), interval(row.positive_predictivity_low, row.positive_predictivity_high)),

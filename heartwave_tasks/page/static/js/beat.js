@@ -4,9 +4,9 @@ import { prepare } from "./canvas.js";
 import { CLASSES, CLASS_NAMES, classMark, className, clock, fill, h } from "./dom.js";
 import { colours, tintOf } from "./theme.js";
 
-export function drawBeat(place, found, rate, { go, review } = {}) {
+export function drawBeat(place, found, rate, { go, review, why = null } = {}) {
   if (!found) {
-    fill(place, h("section", { class: "card" }, h("h2", {}, "Beat"), h("p", { class: "muted" }, "Click a beat, or press ", h("kbd", {}, "."), " for the next one.")));
+    fill(place, h("section", { class: "card" }, h("h2", {}, "Beat"), h("p", { class: "muted" }, why ?? ["Press a beat, or the key ", h("kbd", {}, "."), " for the next one."])));
     return;
   }
   const { label } = found;

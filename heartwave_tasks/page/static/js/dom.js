@@ -68,6 +68,11 @@ export function count(value) {
   return value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");
 }
 
+/** "1 recording", "2 recordings": the words alone. */
+export function plural(value, one, many = `${one}s`) {
+  return value === 1 ? one : many;
+}
+
 export function percent(value, digits = 1) {
   if (value === null || value === undefined) return "–";
   if (value > 0 && value < 10 ** -digits) return `<${10 ** -digits} %`;

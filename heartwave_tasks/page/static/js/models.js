@@ -71,7 +71,7 @@ function leaderboard(protocol, found, champion, person, again) {
   const chooses = protocol === "patient_folds" && person.may_promote;
   return h("section", { class: "card table hover" },
     h("div", { class: "caption" }, h("h2", {}, title), h("p", { class: "muted" }, told)),
-    h("table", {}, h("thead", {}, h("tr", {}, ["", "Version", "N/S/V mean F1, %", "Accuracy, %", ...shown.map((name) => `${name} Se / +P, %`), "κ", "Calibration error", "Test beats", "Trained", "Report"].map((name, at) => h("th", { scope: "col", class: at > 1 && at < 9 ? "num" : null, title: WORDS[name.split(",")[0].replace(/^[A-Z] Se/, "Se")] }, name || h("span", { class: "sr" }, "Place"))))),
+    h("table", {}, h("thead", {}, h("tr", {}, ["", "Version", "N/S/V mean F1, %", "Accuracy, %", ...shown.map((name) => `${name} Se / +P, %`), "κ", "Calibration error", "Test beats", "Trained", "Report"].map((name, at) => h("th", { scope: "col", class: at > 1 && at < 10 ? "num" : null, title: WORDS[name.split(",")[0].replace(/^[A-Z] Se/, "Se")] }, name || h("span", { class: "sr" }, "Place"))))),
       h("tbody", {}, rows.map((row) => h("tr", {},
         h("td", { class: "muted" }, `${row.place}.`),
         h("th", { scope: "row" }, h("strong", {}, `v${row.model_version}`), h("span", { class: "lead" }, row.architecture), " ", row.model_version === champion ? h("span", { class: "chip accent" }, "champion") : null),

@@ -161,18 +161,25 @@ def read_labels(
     limit: Annotated[int, Query(ge=1, le=MOST_LABELS)] = 1_000,
 ) -> dict[str, Any]:
     """Read a recording's current labels in order, a page at a time; `next` is where the next page begins."""
+    model = data.row(
+        "SELECT model_version, in_training_set FROM recording_burden WHERE recording_id = :recording_id",
+        recording_id=recording_id,
+    )
     rows = data.rows(
         """
         SELECT r_peak_sample, time_s, class AS label, model_class, reviewed_by, confidence, p_n, p_s, p_v, p_f, p_q,
-            rr_previous_s, reference, model_version, in_training_set
-        FROM current_labels WHERE recording_id = :recording_id AND r_peak_sample > :after
+            rr_previous_s, reference
+        FROM recording_labels WHERE recording_id = :recording_id AND r_peak_sample > :after
         ORDER BY r_peak_sample LIMIT :limit
         """,
         recording_id=recording_id,
         after=after_sample,
         limit=limit,
     )
-    return {"labels": rows, "next": rows[-1]["r_peak_sample"] if len(rows) == limit else None}
+    return {
+        "labels": [{**row, **(model or {})} for row in rows],
+        "next": rows[-1]["r_peak_sample"] if len(rows) == limit else None,
+    }
 
 
 @router.get("/burden", responses={**_ERRORS, 404: {"description": "It is not labelled, or there is none."}})

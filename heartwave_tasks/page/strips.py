@@ -82,7 +82,7 @@ Sample = Annotated[int, Query(ge=0, le=2**31 - 1, description="R peak, at the re
 _LABELS: Final = """
     SELECT r_peak_sample, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s, reference,
         model_class, reviewed_by, reviewed_at
-    FROM current_labels WHERE recording_id = :recording_id
+    FROM recording_labels WHERE recording_id = :recording_id
 """
 
 
@@ -156,7 +156,7 @@ def overview(
                 count(*) FILTER (WHERE class = 'F') AS f,
                 count(*) FILTER (WHERE class = 'Q') AS q,
                 count(*) FILTER (WHERE class IS NULL) AS none
-            FROM current_labels WHERE recording_id = :recording_id
+            FROM recording_labels WHERE recording_id = :recording_id
             GROUP BY 1 ORDER BY 1
             """,
             recording_id=recording_id,
@@ -173,12 +173,10 @@ _KINDS: Final = {
     "Q": "class = 'Q'",
     "unsure": f"confidence < {UNSURE} AND class IS NOT NULL",
     "disagreement": "reference IS NOT NULL AND reference <> class",
-    "run": """r_peak_sample IN (
-        SELECT first_sample FROM recording_episodes WHERE recording_id = :recording_id AND kind = 'run')""",
-    "pause": """r_peak_sample IN (
-        SELECT first_sample FROM recording_episodes
-        WHERE recording_id = :recording_id AND kind = 'pause' AND length_s >= 3)""",
 }
+
+_EPISODE: Final = "SELECT first_sample FROM recording_episodes WHERE recording_id = :recording_id"
+_EPISODES: Final = {"run": "kind = 'run'", "pause": "kind = 'pause' AND length_s >= 3"}
 
 
 @router.get("/jump")
@@ -191,12 +189,18 @@ def jump(
 ) -> dict[str, Any]:
     """Find the next or previous beat of a kind; `beat` is null when there is none."""
     side, order = (">", "") if direction == "next" else ("<", "DESC")
-    found = data.row(
-        f"{_LABELS} AND r_peak_sample {side} :sample AND {_KINDS[kind]} ORDER BY r_peak_sample {order} LIMIT 1",
-        recording_id=recording_id,
-        sample=sample,
-    )
-    return {"beat": found}
+    if kind in _EPISODES:
+        episode = data.row(
+            f"{_EPISODE} AND {_EPISODES[kind]} AND first_sample {side} :sample ORDER BY first_sample {order} LIMIT 1",
+            recording_id=recording_id,
+            sample=sample,
+        )
+        if episode is None:
+            return {"beat": None}
+        sample, condition = episode["first_sample"], "r_peak_sample = :sample"
+    else:
+        condition = f"r_peak_sample {side} :sample AND {_KINDS[kind]} ORDER BY r_peak_sample {order} LIMIT 1"
+    return {"beat": data.row(f"{_LABELS} AND {condition}", recording_id=recording_id, sample=sample)}
 
 
 @router.get("/episodes")

@@ -3,6 +3,7 @@
 import { count, h } from "./dom.js";
 
 const STEPS = [1, 2, 3, 6, 12, 24];
+const MARKED_S = 3 * 3600; // a wider view is told by the strip itself
 
 /** found: columns of the hours, in order; go: shows an hour. Returns the card, and a function that marks hours in view. */
 export function hourByHour(found, go) {
@@ -33,15 +34,17 @@ export function hourByHour(found, go) {
       h("div", { class: "labels", "aria-hidden": "true" }, scale("Heart rate", slow, fast, "/min"), scale("V", 0, `${v}`, "% of beats"), scale("S", 0, `${s}`, "% of beats"),
         any("n_runs") ? scale("Runs of V", null) : null, any("n_pauses") ? scale("Pauses ≥ 3 s", null) : null, h("span", { class: "label name" }, "Hour")),
       h("div", { class: "columns-of-hours", role: "group", "aria-label": "Hours of the recording" }, columns)),
-    any("n_noisy") || columns.some((one) => one.classList.contains("none")) ? h("p", { class: "legend" }, h("span", {}, h("i", { class: "noisy" }), "five minutes and more unreadable"), h("span", {}, h("i", { class: "none" }), "no beats")) : null);
-  const mark = (start, stop) => columns.forEach((one, at) => one.classList.toggle("seen", found.hour[at] < stop / 3600 && found.hour[at] + 1 > start / 3600));
+    h("p", { class: "legend" }, [["noisy", "five minutes and more unreadable"], ["none", "no beats"]].map(([kind, words]) => columns.some((one) => one.classList.contains(kind)) ? h("span", {}, h("i", { class: kind }), words) : null)));
+  const mark = (start, stop) => columns.forEach((one, at) => one.classList.toggle("seen", stop - start <= MARKED_S && found.hour[at] < stop / 3600 && found.hour[at] + 1 > start / 3600));
   return [card, mark];
 }
 
 /** A mark or a bar as high as a share of its row. */
 function level(kind, share) {
   const mark = h("i", { class: kind });
-  mark.style.setProperty("--level", `${100 * Math.min(1, Math.max(0, share))}%`);
+  const part = Math.min(1, Math.max(0, share));
+  mark.style.setProperty("--level", `${100 * part}%`);
+  mark.style.setProperty("--share", part);
   return mark;
 }
 

@@ -296,6 +296,7 @@ function drawDensity(context, colour, overview, x, top, width) {
       context.globalAlpha = 1;
     }
   }
+  for (const [name, at] of Object.entries(tops)) label(context, colour, name.toUpperCase(), 6, at - 4, colour.paper, 9);
   rrTitle(context, colour, top);
 }
 
@@ -315,14 +316,14 @@ function drawAxis(context, colour, view, x, top, width) {
   }
 }
 
-function label(context, colour, text, left, top, ground) {
-  context.font = font(12, 650);
+function label(context, colour, text, left, top, ground, size = 12) {
+  context.font = font(size, 650);
   context.textAlign = "left";
   context.textBaseline = "middle";
   const wide = context.measureText(text).width;
   context.globalAlpha = 0.85;
   context.fillStyle = ground;
-  context.fillRect(left - 4, top - 9, wide + 8, 18);
+  context.fillRect(left - 4, top - 0.75 * size, wide + 8, 1.5 * size);
   context.globalAlpha = 1;
   context.fillStyle = colour["ink-2"];
   context.fillText(text, left, top);

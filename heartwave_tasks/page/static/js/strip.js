@@ -2,7 +2,7 @@
 
 import { drawBeat } from "./beat.js";
 import { listEpisodes } from "./episodes.js";
-import { CLASS_NAMES, className, clock, count, duration, fill, h, legend, percent, plural, tell } from "./dom.js";
+import { CLASSES, CLASS_NAMES, className, clock, count, duration, fill, h, legend, percent, plural, tell } from "./dom.js";
 import { drawGlance } from "./glance.js";
 import { hourByHour } from "./hours.js";
 import { MM_PER_SECOND, PIXELS_PER_MM, drawPaper, paperHeight } from "./paper.js";
@@ -30,7 +30,7 @@ export async function showStrip(place, parameters, person) {
         h("div", { class: "tools" },
           h("span", { class: "group", role: "group", "aria-label": "Zoom" }, button("Zoom out (−)", "−", () => zoom(2)), button("25 mm/s (0)", "25 mm/s", () => scaleTo(1)), button("Zoom in (+)", "+", () => zoom(0.5)), button("Whole recording (w)", "Whole", whole)),
           gain,
-          h("span", { class: "muted", "aria-hidden": "true" }, "Next"), h("span", { class: "group", role: "group", "aria-label": "Jump to the next" }, JUMPS.map(([kind, key, name]) => h("button", { type: "button", title: `Next ${TOLD[kind]} (${key}; previous: shift ${key})`, onclick: () => jump(kind, "next") }, name, " ", h("kbd", {}, key)))),
+          h("span", { class: "group", role: "group", "aria-label": "Jump to the next" }, JUMPS.map(([kind, key, name]) => h("button", { type: "button", title: `Next ${TOLD[kind]} (${key}; previous: shift ${key})`, onclick: () => jump(kind, "next") }, name, " ", h("kbd", {}, key)))),
           where),
         h("div", { class: "paper" }, paper, glance),
         h("div", { class: "keys", id: "keys" },
@@ -80,7 +80,7 @@ export async function showStrip(place, parameters, person) {
       drawGlance(glance, view, overview, length);
       markHours?.(view.start, view.start + view.span);
       const speed = (paper.clientWidth / view.span / PIXELS_PER_MM);
-      where.textContent = `${clock(view.start, view.span < 60 ? 1 : 0)} – ${clock(view.start + view.span, view.span < 60 ? 1 : 0)} · ${speed >= 1 ? speed.toFixed(speed < 10 ? 1 : 0) : speed.toPrecision(1)} mm/s`;
+      where.textContent = `${clock(view.start, view.span < 5 ? 1 : 0)} – ${clock(view.start + view.span, view.span < 5 ? 1 : 0)} · ${speed >= 1 ? speed.toFixed(speed < 10 ? 1 : 0) : speed.toPrecision(1)} mm/s`;
     });
   }
 
@@ -135,6 +135,8 @@ export async function showStrip(place, parameters, person) {
     if (view.span > 60) view.span = natural();
     if (centre && (at < view.start + 0.15 * view.span || at > view.start + 0.85 * view.span)) view.start = at - view.span / 2;
     moved();
+    const known = drawn(sample);
+    if (known) drawBeat(beside, known, rate);
     try {
       const found = await get("beat", { id, sample });
       if (turn !== chosen) return;
@@ -145,6 +147,14 @@ export async function showStrip(place, parameters, person) {
       drawBeat(beside, found, rate, { go: select, review });
       paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${className(found.label.class)}${found.label.class ? `, ${Math.round(100 * found.label.confidence)} percent` : ""}${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
     } catch (error) { if (turn === chosen) tell(error.message); }
+  }
+  /** What the strip itself tells of a beat, to be shown while its shape and relatives are looked for. */
+  function drawn(sample) {
+    const beats = strip?.beats, at = beats?.r_peak_sample.indexOf(sample) ?? -1;
+    if (at < 0) return null;
+    const column = (name) => beats[name][at];
+    const p = Object.fromEntries(CLASSES.map((name, place) => [`p_${name.toLowerCase()}`, column("p")[place]]));
+    return { label: { ...p, r_peak_sample: sample, class: column("class"), model_class: column("model_class"), confidence: column("confidence"), rr_previous_s: column("rr_previous_s"), reference: column("reference") }, window: [], dominant: [], relatives: [], likeness: null };
   }
   async function jump(kind, direction) {
     const from = view.selected ?? Math.round((direction === "next" ? view.start : view.start + view.span) * rate);

@@ -43,7 +43,7 @@ export async function showModels(place, parameters, person) {
   const found = await get("models");
   const versions = [...new Set(found.evaluations.map((row) => row.model_version))].sort((a, b) => b - a);
   if (!versions.length) {
-    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, "No model yet"), dagLink("retrain_models"), " trains one when you press Trigger, and every Sunday at 03:00 UTC, from recordings with reference annotations."));
+    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, found.champion ? `Version ${found.champion.model_version} labels, and no test of it is known` : "No model yet"), dagLink("retrain_models"), " trains one when you press Trigger, and every Sunday at 03:00 UTC, from recordings with reference annotations."));
     return;
   }
   const champion = found.champion?.model_version ?? null;

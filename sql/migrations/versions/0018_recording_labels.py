@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from heartwave_tasks.stores.database import run_sql_file
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 
 def upgrade() -> None:

@@ -57,6 +57,13 @@ fuzz: dev  ## Broken recordings by the thousand through the reading room: CASES=
 robustness: dev  ## Detection and labels at other rates, in other formats, with one lead, upside down and in noise: MITDB=path
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.campaign --mitdb '$(MITDB)' $(ARGS)
 
+# Of `make long`.
+HOURS ?= 24
+LEADS ?= 3
+.PHONY: long
+long: dev  ## What a drawn recording of HOURS=24 and LEADS=3 takes to be cut; ARGS=--whole compares with one piece (5 GB)
+	@$(BIN)/python -m tests.robustness.length --hours $(HOURS) --leads $(LEADS) $(ARGS)
+
 sql-scale: dev  ## Every recipe of sql/cookbook on so many labels, timed, with plans: ROWS=100000000 (20 GB), ARGS=--without-labels for the ledger alone
 	@$(BIN)/python -m tests.scale.campaign --rows $(ROWS) $(ARGS)
 

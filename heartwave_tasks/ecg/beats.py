@@ -60,8 +60,7 @@ class Beats:
     has_second_lead
         bool (n,).
     rr_previous_s, rr_next_s
-        float32 (n,) seconds to the beat before and after, NaN where there is none, or where in between there was
-        flutter or nothing to be seen: that is no interval. Marks are not counted as beats.
+        float32 (n,) seconds to the beat before and after, NaN where there is none; marks are not counted as beats.
     quality, second_quality
         float32 (n,) 0 to 1: how far beats stand out of noise in the analysis lead, and in the second one (NaN without).
     is_classifiable

@@ -1,9 +1,11 @@
-"""The `relative` architecture: three XGBoost heads on features relative to the recording, built for unseen patients.
+"""The `relative` architecture: XGBoost heads on features relative to the recording, built for unseen patients.
 
 The *pacing* head finds Q by the spike before a paced beat. Of the rest, the *form* head tells V and F from narrow
 beats by shape in both leads, and of those the *rhythm* head tells S from N by timing and P wave in the analysis lead
 alone: second lead and QRS shape make it memorise its patients. It may only find a beat more supraventricular the
 earlier it comes and the stranger its P wave is: patients to learn from are few, and that much is known beforehand.
+Where there is no second lead, another form head is asked, that has learnt from the analysis lead alone; the pacing head
+has learnt from every recording twice, with its second lead and with the analysis lead standing in for it.
 How common S is in a recording, between never and nearly always, is read from the recording itself (`prevalence`).
 Probabilities can be calibrated on patients left out.
 """
@@ -19,7 +21,7 @@ import numpy as np
 
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES
-from heartwave_tasks.ecg.pacing import PACING_FEATURES
+from heartwave_tasks.ecg.pacing import PACING_FEATURES, SPIKE_MEASURES, stand_in
 from heartwave_tasks.models.boosters import load_booster
 from heartwave_tasks.models.boosters import xgboost as xgb
 from heartwave_tasks.models.calibration import Calibration
@@ -87,13 +89,16 @@ SEARCH_SPACE: SearchSpace = {
 }
 """The pacing head is left as it is: nearly all paced beats are of four patients."""
 
+_FORM_FEATURES: Final = tuple(
+    name
+    for name in CONTEXT_FEATURES
+    if not name.startswith(("local", "slow_", "nearby_")) and name not in PACING_FEATURES
+)
+
 HEAD_FEATURES: Final = {
     "pacing": PACING_FEATURES,
-    "form": tuple(
-        name
-        for name in CONTEXT_FEATURES
-        if not name.startswith(("local", "slow_", "nearby_")) and name not in PACING_FEATURES
-    ),
+    "form": _FORM_FEATURES,
+    "form_alone": tuple(name for name in _FORM_FEATURES if not name.startswith("second_")),
     "rhythm": tuple(
         name
         for name in CONTEXT_FEATURES
@@ -102,8 +107,8 @@ HEAD_FEATURES: Final = {
         and not name.endswith("_offset")
     ),
 }
-"""What each head sees: the spike; shape in both leads, coarse timing, neighbours and likeness; timing, and the P and
-T waves of the analysis lead against the recording's slow beats."""
+"""What each head sees: the spike; shape in both leads, coarse timing, neighbours and likeness; the same
+without the second lead; timing, and the P and T waves of the analysis lead against the recording's slow beats."""
 
 FALLS_WITH_S: Final = re.compile(
     r"rr_previous_over_(mean|q|past)|local\d+_previous_|slow_(p|t|beat)_correlation|slow_p_match$"
@@ -117,7 +122,7 @@ FORM_CLASSES: Final = ("N or S", "V", "F")
 
 _N, _S, _V, _Q = (CLASSES.index(name) for name in "NSVQ")
 _CARD_FILE: Final = "relative.json"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,7 @@ class RelativeModel:
 
     def predict_proba(self, beats: Beats) -> NDArray[np.float32]:
         """Probabilities float32 (n, 5) of `classes`; the rows of a recording are answered together."""
-        _, recording = np.unique(beats.recording_id, return_inverse=True)
-        raw = combine_heads(self.heads, beats.context, recording, beats.is_beat, self.trained_share)
+        raw = combine_heads(self.heads, beats, self.trained_share)
         return raw if self.calibration is None else self.calibration.apply(raw)
 
     def files(self) -> dict[str, bytes]:
@@ -171,9 +175,9 @@ def load(files: Mapping[str, bytes]) -> RelativeModel:
 
 def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, progress: Progress) -> RelativeModel:
     """Train all heads on all annotated beats, and calibrate them, if asked, on patients left out."""
-    rows = beats.is_beat & (beats.reference >= 0)
+    rows = np.flatnonzero(beats.is_beat & (beats.reference >= 0))
     context, reference, patients = beats.context[rows], beats.reference[rows].astype(np.int64), groups[rows]
-    _, recording = np.unique(beats.recording_id[rows], return_inverse=True)
+    recording = beats.recording_id[rows]
     trained_share = float(params["rhythm_trained_share"])
     folds = deal_patients(patients, reference, int(params["calibration_folds"]))
     count = int(folds.max()) + 1
@@ -181,11 +185,10 @@ def train(beats: Beats, *, groups: NDArray[np.str_], seed: int, params: Params, 
     for fold in range(count if count > 1 else 0):
         progress(fold / (count + 1), f"calibrating on patients left out, {fold + 1} of {count}")
         tested = folds == fold
-        heads = train_heads(context[~tested], reference[~tested], seed, params)
-        beat = np.ones(int(tested.sum()), dtype=np.bool_)
-        left_out[tested] = combine_heads(heads, context[tested], recording[tested], beat, trained_share)
+        heads = train_heads(context[~tested], reference[~tested], recording[~tested], seed, params)
+        left_out[tested] = combine_heads(heads, beats.take(rows[tested]), trained_share)
     progress(count / (count + 1), f"training on {len(reference)} beats of {len(np.unique(patients))} patients")
-    heads = train_heads(context, reference, seed, params)
+    heads = train_heads(context, reference, recording, seed, params)
     weights = _class_weights(reference, float(params["calibration_weight_exponent"]))
     fitted = Calibration.fit(left_out, reference, weights) if count > 1 else None
     progress(1.0, "trained")
@@ -203,57 +206,65 @@ def deal_patients(patients: NDArray[np.str_], reference: NDArray[np.integer], fo
 
 
 def train_heads(
-    context: NDArray[np.float32], reference: NDArray[np.int64], seed: int, params: Params
+    context: NDArray[np.float32], reference: NDArray[np.int64], recording: NDArray[np.str_], seed: int, params: Params
 ) -> dict[str, xgb.Booster]:
-    """Train a booster for each head on features (n, k) and class indices (n,)."""
+    """Train a booster for each head on features (n, k), class indices (n,) and the recordings (n,) they are of."""
     random = np.random.default_rng(seed)
     kept = (reference != _N) | (random.random(len(reference)) < float(params["normal_share"]))
+    spikes = np.concatenate([_columns("pacing", context)[kept], _spikes_of_one_lead(context, recording)[kept]])
     context, reference = context[kept], reference[kept]
     unpaced, narrow = reference != _Q, reference <= _S
     constraints = tuple(-int(bool(FALLS_WITH_S.match(name))) for name in HEAD_FEATURES["rhythm"])
     binary = {"objective": "binary:logistic", "base_score": 0.5}
+    form = np.maximum(reference - 1, 0)[unpaced], {"objective": "multi:softprob", "num_class": len(FORM_CLASSES)}
+    early = (reference == _S)[narrow].astype(np.int64)
     tasks = {
-        "pacing": (np.ones_like(unpaced), (~unpaced).astype(np.int64), binary),
-        "form": (unpaced, np.maximum(reference - 1, 0), {"objective": "multi:softprob", "num_class": 3}),
-        "rhythm": (narrow, (reference == _S).astype(np.int64), {**binary, "monotone_constraints": constraints}),
+        "form": (_columns("form", context[unpaced]), *form),
+        "form_alone": (_columns("form_alone", context[unpaced]), *form),
+        "rhythm": (_columns("rhythm", context[narrow]), early, {**binary, "monotone_constraints": constraints}),
+        "pacing": (spikes, np.tile(~unpaced, 2).astype(np.int64), binary),
     }
 
-    def boost(name: str) -> xgb.Booster:
-        rows, target, settings = tasks[name]
-        return _boost(name, context[rows], target[rows], {**settings, "seed": seed}, params)
+    def boost(head: str) -> xgb.Booster:
+        features, target, settings = tasks[head]
+        return _boost(head.removesuffix("_alone"), features, target, {**settings, "seed": seed}, params)
 
     with ThreadPoolExecutor(max_workers=int(params["threads"])) as pool:
         return dict(zip(tasks, pool.map(boost, tasks), strict=True))
 
 
-def combine_heads(
-    heads: Mapping[str, xgb.Booster],
-    context: NDArray[np.float32],
-    recording: NDArray[np.integer],
-    is_beat: NDArray[np.bool_],
-    trained_share: float,
-) -> NDArray[np.float32]:
-    """Probabilities (n, 5): what is not paced is shared out by the form head, its narrow beats by the rhythm head.
-
-    `recording` (n,) numbers the recordings, and `is_beat` (n,) says which rows count towards how common S is in one.
-    """
-    if not len(context):
+def combine_heads(heads: Mapping[str, xgb.Booster], beats: Beats, trained_share: float) -> NDArray[np.float32]:
+    """Probabilities (n, 5): what is not paced is shared out by the form head, its narrow beats by the rhythm head."""
+    if not len(beats):
         return np.empty((0, len(CLASSES)), dtype=np.float32)
-    paced, shape, early = (
-        heads[name].inplace_predict(_columns(name, context)) for name in ("pacing", "form", "rhythm")
-    )
+    shape = np.empty((len(beats), len(FORM_CLASSES)), dtype=np.float32)
+    for head, rows in (("form", beats.has_second_lead), ("form_alone", ~beats.has_second_lead)):
+        if rows.any():
+            shape[rows] = heads[head].inplace_predict(_columns(head, beats.context[rows]))
+    paced, early = (heads[head].inplace_predict(_columns(head, beats.context)) for head in ("pacing", "rhythm"))
     narrow = shape[:, 0]
-    early = adapt(early, recording, narrow * (1 - paced) * is_beat, trained_share=trained_share)
+    _, recording = np.unique(beats.recording_id, return_inverse=True)
+    early = adapt(early, recording, narrow * (1 - paced) * beats.is_beat, trained_share=trained_share)
     unpaced = np.column_stack([narrow * (1 - early), narrow * early, shape[:, 1:]]) * (1 - paced)[:, None]
     return np.column_stack([unpaced, paced]).astype(np.float32)
 
 
+def _spikes_of_one_lead(context: NDArray[np.float32], recording: NDArray[np.str_]) -> NDArray[np.float32]:
+    """Return what the pacing head would see (n, 8) of beats (n, k), had their recordings (n,) no second lead."""
+    own = _columns("pacing", context)[:, : len(SPIKE_MEASURES)]
+    other = np.empty_like(own)
+    _, index, counts = np.unique(recording, return_inverse=True, return_counts=True)
+    for rows in np.split(np.argsort(index, kind="stable"), np.cumsum(counts)[:-1]):
+        other[rows] = stand_in(own[rows], np.ones(len(rows), dtype=np.bool_))
+    return np.column_stack([own, other])
+
+
 def _boost(
-    name: str, context: NDArray[np.float32], target: NDArray[np.int64], settings: dict[str, object], params: Params
+    name: str, features: NDArray[np.float32], target: NDArray[np.int64], settings: dict[str, object], params: Params
 ) -> xgb.Booster:
     weights = _class_weights(target, float(params[f"{name}_weight_exponent"]))
     bins = int(params["bins"])
-    data = xgb.QuantileDMatrix(_columns(name, context), target, weight=weights, max_bin=bins, nthread=1)
+    data = xgb.QuantileDMatrix(features, target, weight=weights, max_bin=bins, nthread=1)
     settings = {
         **settings,
         "tree_method": "hist",

@@ -66,6 +66,8 @@ class LooseBeats(BaseModel):
         context = np.full((n, len(CONTEXT_FEATURES)), np.nan, dtype=np.float32)
         if self.context is not None:
             context[:] = np.array(self.context, dtype=np.float32)  # None becomes NaN
+        # Of recordings without a second lead, context has the analysis lead's own features in its place.
+        own, second = (context[:, CONTEXT_FEATURES.index(f"{lead}qrs_correlation")] for lead in ("", "second_"))
         names = np.full(n, "0") if self.same_recording else np.arange(n).astype(np.str_)
         samples = np.arange(n, dtype=np.int64) * WINDOW_SAMPLES + R_PEAK_INDEX
         unknown = np.full(n, NO_CLASS, dtype=np.int8)
@@ -79,7 +81,7 @@ class LooseBeats(BaseModel):
             heartwave5=unknown,
             window=windows,
             second_window=np.zeros_like(windows),
-            has_second_lead=np.zeros(n, dtype=bool),
+            has_second_lead=~np.isnan(second) & (second != own),
             rr_previous_s=np.full(n, np.nan, dtype=np.float32),
             rr_next_s=np.full(n, np.nan, dtype=np.float32),
             quality=np.ones(n, dtype=np.float32),

@@ -1,8 +1,9 @@
 """What detection and labels are worth on recordings that are not as MIT-BIH's are, as tables.
 
 ``python -m tests.robustness.campaign --mitdb PATH`` (``make robustness``). Every recording is labelled by a model that
-was trained without its patient (the folds of `patient_folds`), on expert R peaks of recordings as they are. With
-``--docs`` the tables replace those in docs/recordings.md.
+was trained without its patient (the folds of `patient_folds`), on expert R peaks of recordings as they are; changed
+ones also by one that was trained on all of them, as a lake's champion is. With ``--docs`` the tables replace those in
+docs/recordings.md.
 """
 
 from __future__ import annotations

@@ -27,18 +27,20 @@ def compare_cases(originals: Sequence[Original], labeller: Labeller, cases: Sequ
     """Label every recording in every case, with expert and with detected R peaks."""
     labelled = [(labeller.label(each.expert), labeller.label(each.detected)) for each in originals]
     for case in cases:
-        agreeing, total = np.zeros(2), np.zeros(2)
+        agreeing, by_champion, total = np.zeros(2), np.zeros(2), np.zeros(2)
         tables = np.zeros((2, NOTHING + 1, NOTHING + 1), dtype=np.int64)
         for original, before in zip(originals, labelled, strict=True):
             after = _label_changed(case, original, labeller, before)
             for column, (was, now) in enumerate(zip(before, after, strict=True)):
                 pairs = match_beats(was.beats.time_s, now.beats.time_s)
                 agreeing[column] += np.sum(was.called[pairs.reference] == now.called[pairs.detected])
+                champions = was.called_by_champion[pairs.reference], now.called_by_champion[pairs.detected]
+                by_champion[column] += np.sum(np.equal(*champions))
                 total[column] += len(was.beats)
                 if original.record not in mitbih.PACED:
                     expert = before[0].beats
                     tables[column] += count_labels(expert.time_s, expert.reference, now.beats.time_s, now.called)
-        yield CaseRow(case, len(originals), tuple(agreeing / total), tuple(tables))
+        yield CaseRow(case, len(originals), tuple(agreeing / total), tuple(by_champion / total), tuple(tables))
 
 
 def _label_changed(

@@ -1,4 +1,4 @@
-"""Recordings as they are, and who labels them: models that were trained without the patient."""
+"""Recordings as they are, and who labels them: models trained without the patient, and one trained on everybody."""
 
 from __future__ import annotations
 
@@ -37,31 +37,35 @@ class Original:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A recording's heartbeats, and the class (n,) that each was called."""
+    """A recording's heartbeats, and the class (n,) that each was called, and is by a model that knows the patient."""
 
     beats: Beats
     called: NDArray[np.int64]
+    called_by_champion: NDArray[np.int64]
 
     def take(self, rows: NDArray[np.bool_]) -> Labelled:
         """Keep some of the beats."""
-        return Labelled(self.beats.take(rows), self.called[rows])
+        return Labelled(self.beats.take(rows), self.called[rows], self.called_by_champion[rows])
 
 
 class Labeller:
-    """Models of `patient_folds`, and which of them has not seen a recording's patient."""
+    """Models of `patient_folds`, which of them has not seen a recording's patient, and one that has seen them all."""
 
     def __init__(self, beats: Beats) -> None:
         patients = protocols.patients(beats)
         self._model_of: dict[str, relative.RelativeModel] = {}
         for split in protocols.get("patient_folds").splits(beats):
-            model = relative.train(
-                beats.take(split.train), groups=patients[split.train], seed=0, params=relative.DEFAULT_PARAMS,
-                progress=lambda *_: None,
-            )  # fmt: skip
+            model = _train(beats.take(split.train), patients[split.train])
             for name in np.unique(beats.recording_id[split.test]).tolist():
                 self._model_of[name] = model
+        self._champion = _train(beats, patients)
 
     def label(self, beats: Beats) -> Labelled:
         """Label a recording's heartbeats."""
         kept = beats.take(beats.is_beat)
-        return Labelled(kept, self._model_of[str(kept.recording_id[0])].predict_proba(kept).argmax(axis=1))
+        models = (self._model_of[str(kept.recording_id[0])], self._champion)
+        return Labelled(kept, *(model.predict_proba(kept).argmax(axis=1) for model in models))
+
+
+def _train(beats: Beats, patients: NDArray[np.str_]) -> relative.RelativeModel:
+    return relative.train(beats, groups=patients, seed=0, params=relative.DEFAULT_PARAMS, progress=lambda *_: None)

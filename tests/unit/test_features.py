@@ -112,6 +112,17 @@ def test_one_lead_stands_in_for_the_second() -> None:
     assert (column(beats, "second_spike_over_slope") <= column(beats, "spike_over_slope")).all()
 
 
+def test_a_second_lead_changes_nothing_about_the_first() -> None:
+    """All that is said of the analysis lead is the same bits with a second lead, noisy or not, and without one."""
+    alone = replace(RECORDING, signals=SignalsInMemory(samples_of(RECORDING)[:, :1]), lead_names=("MLII",))
+    noisy = samples_of(RECORDING).copy()
+    noisy[:, 1] = np.random.default_rng(0).normal(size=len(noisy))
+    second = [name.startswith("second_") for name in CONTEXT_FEATURES]
+    for recording in (alone, replace(RECORDING, signals=SignalsInMemory(noisy))):
+        context = segment(recording).context
+        np.testing.assert_array_equal(np.delete(context, second, axis=1), np.delete(BEATS.context, second, axis=1))
+
+
 @pytest.mark.parametrize("symbols", ["NN", "NNN", "NNNNN", "VVVVVVVV"])
 def test_short_recordings_have_features(symbols: str) -> None:
     """Two beats are enough: no feature is infinite and nothing fails."""
@@ -168,16 +179,6 @@ def test_comparison_is_that_of_its_definition() -> None:
     match = compare(Cut.of(later), template)
     assert set(match["p_match_lag"].tolist()) == {8.0}
     np.testing.assert_allclose(match["p_match"], found["p_match"], atol=1e-5)
-
-
-@pytest.mark.parametrize("n_samples", [40, 400])
-def test_spikes_are_looked_for_where_a_recording_ends(n_samples: int) -> None:
-    """Around a beat at either end of a lead, or in one shorter than what is looked at, its ends go on as they are."""
-    lead = np.arange(10.0, 10.0 + n_samples)
-    positions = np.array([0, 20, n_samples // 2, n_samples - 1])
-    index = positions[:, None] + np.arange(-60, 30)
-    expected = 10.0 + np.clip(index, 0, n_samples - 1)
-    assert np.array_equal(pacing._around(lead, positions, (-60, 30)), expected)
 
 
 def test_pacing_filters_as_scipy_does() -> None:

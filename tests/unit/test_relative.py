@@ -76,6 +76,21 @@ def test_recordings_are_answered_by_themselves(lake: Beats, model: BeatModel) ->
     assert model.predict_proba(lake.take(slice(0, 0))).shape == (0, 5)
 
 
+def test_one_lead_is_labelled_like_two(model: BeatModel) -> None:
+    """Without its second lead an unseen patient gets the same labels; that does not depend on its shape."""
+    both, alone = (
+        segment(draw_recording("NNNANNNNVNNN" * 12, seed=3, lead_names=names)) for names in (("MLII", "V1"), ("MLII",))
+    )
+    probabilities = model.predict_proba(alone)
+    agreeing = probabilities.argmax(axis=1) == model.predict_proba(both).argmax(axis=1)
+    assert agreeing.mean() > 0.99
+    second = np.array([name.startswith("second_") and "spike" not in name for name in CONTEXT_FEATURES])
+    unknown = replace(alone, context=np.where(second, np.float32(np.nan), alone.context))
+    np.testing.assert_array_equal(model.predict_proba(unknown), probabilities)
+    doubled = Beats.concatenate([both, replace(alone, recording_id=np.full(len(alone), "drawn/alone"))])
+    np.testing.assert_allclose(model.predict_proba(doubled)[len(both) :], probabilities, atol=1e-6)
+
+
 def test_same_seed_gives_the_same_model(lake: Beats) -> None:
     """Training twice gives the same bytes; another seed gives others."""
     first, second, other = (
@@ -98,7 +113,8 @@ def test_marks_and_unannotated_beats_teach_nothing(lake: Beats, model: BeatModel
 def test_earlier_is_never_less_supraventricular(lake: Beats) -> None:
     """Shortening the interval before a beat, all else equal, never makes the rhythm head call it less S."""
     rows = lake.is_beat
-    heads = train_heads(lake.context[rows], lake.reference[rows].astype(np.int64), 0, {**DEFAULT_PARAMS, **QUICK})
+    known = (lake.context[rows], lake.reference[rows].astype(np.int64), lake.recording_id[rows])
+    heads = train_heads(*known, 0, {**DEFAULT_PARAMS, **QUICK})
     head, names = heads["rhythm"], HEAD_FEATURES["rhythm"]
     context = lake.context[rows][:, [CONTEXT_FEATURES.index(name) for name in names]]
     earlier = context.copy()

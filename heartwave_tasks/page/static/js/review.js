@@ -62,8 +62,7 @@ export async function showReview(place, _parameters, person) {
   }
 
   function count_() {
-    const left = Math.max(0, waiting - done.length);
-    summary.textContent = `${count(left)} ${left === 1 ? "beat waits" : "beats wait"} · ${person.may_write ? `${done.length} reviewed just now` : "you may look, not review: ask for the role user"}`;
+    summary.textContent = `${count(Math.max(0, waiting - done.filter((one) => one.review).length))} beats wait · ${done.length} reviewed just now`;
   }
 
   function choice(beat, name) {
@@ -93,7 +92,7 @@ export async function showReview(place, _parameters, person) {
     try {
       await post("reviews", { recording_id: beat.recording_id, r_peak_sample: beat.r_peak_sample, class: name });
       seen.add(key(beat));
-      done.push({ beat, name });
+      done.push({ beat, name, review: true });
       undo.disabled = false;
       tell(`${beat.recording_id}: ${CLASS_NAMES[name]}${name === beat.class ? ", as the model says" : ""}.`);
       await next();

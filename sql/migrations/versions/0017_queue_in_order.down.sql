@@ -1,1 +1,0 @@
-ALTER FUNCTION heartwave.least_confident_beats(integer) RESET enable_sort;

@@ -1,1 +1,0 @@
-DROP VIEW heartwave.recording_labels;

@@ -281,8 +281,8 @@ def evaluate(
         typer.Option(
             "--protocol",
             "-p",
-            help="patient_folds, inter_patient, random_beats or external:SOURCE. Default: all that are stored; with "
-            "--peaks detected, inter_patient.",
+            help="patient_folds, inter_patient, random_beats or external:SOURCE. Default: all that are stored; "
+            "with --peaks detected, inter_patient.",
         ),
     ] = None,
     peaks: Annotated[
@@ -300,7 +300,7 @@ def evaluate(
     With --peaks detected, annotated recordings are read once more and searched for R peaks as if nobody had annotated
     them. Detection is held against the annotations, and the labels end to end against those on the annotated R peaks:
     a beat that was not detected counts as missed, a detected one that is none as false. The models that label have not
-    seen the patients; they are trained now, as a version keeps its recipe alone.
+    seen the patients; but for recordings the version itself was not trained on, they are trained now, by its recipe.
     """
     from heartwave_tasks.cli import evaluating  # noqa: PLC0415
 

@@ -36,11 +36,12 @@ def show(number: int, directory: Path | None) -> None:
     """Print all about one, and save its files if asked to."""
     settings, console = Settings.load(), Console(soft_wrap=True)
     row, files = quarantine.find(settings, number)
+    first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in (row.first_seen_at, row.last_seen_at))
     lines = [
         f"{row.recording_id} waits as number {row.quarantine_id}: {row.code}",
         f"What is wrong: {row.reason}",
         f"What to do: {row.remedy}",
-        f"Tried {row.n_attempts} times: {row.first_seen_at:%Y-%m-%d %H:%M} to {row.last_seen_at:%Y-%m-%d %H:%M}.",
+        f"Tried once: {first}." if row.n_attempts == 1 else f"Tried {row.n_attempts} times: {first} to {last}.",
     ]
     if row.kept_prefix:
         lines.append(f"Kept in s3://{settings.recordings_bucket}/{row.kept_prefix}files/:")

@@ -51,6 +51,9 @@ def describe(summary: UploadSummary, destination: str) -> list[str]:
         lines.append(f"Signal files that were not there, so that their recordings wait: {_some(summary.incomplete)}.")
     if summary.refused:
         lines.append(f"Left out, because a name may hold letters, digits, _ and - only: {_some(summary.refused)}.")
+    if summary.undescribed:
+        told = _some(summary.undescribed)
+        lines.append(f"Left out, because no .json of the same name says what the columns are: {told}.")
     return lines
 
 

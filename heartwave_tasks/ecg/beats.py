@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.ecg.recordings import Recording
     from heartwave_tasks.ecg.segmentation import Segmentation
 
-SEGMENTER_VERSION: Final = "4"
+SEGMENTER_VERSION: Final = "5"
 """Changes whenever the same recording would give other beats; part of every key beats are stored under."""
 
 DETECTED_SUFFIX: Final = "-detected"
@@ -60,7 +60,8 @@ class Beats:
     has_second_lead
         bool (n,).
     rr_previous_s, rr_next_s
-        float32 (n,) seconds to the beat before and after, NaN where there is none; marks are not counted as beats.
+        float32 (n,) seconds to the beat before and after, NaN where there is none, or where in between there was
+        flutter or nothing to be seen: that is no interval. Marks are not counted as beats.
     quality, second_quality
         float32 (n,) 0 to 1: how far beats stand out of noise in the analysis lead, and in the second one (NaN without).
     is_classifiable

@@ -37,6 +37,12 @@ BEAT_SYMBOLS: Final = frozenset("".join(AAMI_SYMBOLS.values()))
 MARK_SYMBOLS: Final = frozenset("|~x")
 """Symbols of signal marks that get a window but are no beat: artefact, noise, blocked P wave."""
 
+FLUTTER_SYMBOLS: Final = frozenset("[!]")
+"""Symbols of ventricular flutter and fibrillation: where it begins, each of its waves, where it ends."""
+
+QUALITY_SYMBOL: Final = "~"
+"""Symbol of a change of the signal's quality."""
+
 WINDOW_SYMBOLS: Final = BEAT_SYMBOLS | MARK_SYMBOLS
 """Symbols that get a window; all others (rhythm changes, flutter waves, comments) are left out."""
 

@@ -117,15 +117,15 @@ def _sharp(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tupl
     A zero-phase Butterworth filter hardly reaches further than 0.2 s, so only stretches around the beats are filtered
     instead of the whole recording: a product of matrices, `PIECE` samples at a time, as larger ones are mostly zeros.
     """
-    around = _around(lead, positions, (edges[0] - REACH, edges[1] + REACH)).astype(np.float64)
+    around = _around(lead, positions, (edges[0] - REACH, edges[1] + REACH)).astype(np.float64, copy=False)
     sharp = np.empty((len(positions), edges[1] - edges[0]))
     for first in range(0, sharp.shape[1], PIECE):
-        np.matmul(around[:, first : first + PIECE + 2 * REACH], _response(), out=sharp[:, first : first + PIECE])
+        np.matmul(around[:, first : first + PIECE + 2 * REACH], spike_response(), out=sharp[:, first : first + PIECE])
     return np.abs(sharp, out=sharp)
 
 
 @cache
-def _response() -> NDArray[np.float64]:
+def spike_response() -> NDArray[np.float64]:
     """Return what a stretch (PIECE + 2 REACH,) is multiplied with to filter the samples in its middle (PIECE,)."""
     from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
 
@@ -139,11 +139,12 @@ def _response() -> NDArray[np.float64]:
 
 
 def _around(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tuple[int, int]) -> NDArray[np.floating]:
-    """Cut (n, edges[1] - edges[0]) around positions (n,); beyond the lead its first and last samples go on.
-
-    Taking rows of a view copies stretches of memory, not samples.
-    """
-    before, after = max(-edges[0], 0), max(edges[1], 0)
-    windows = sliding_window_view(np.pad(lead, (before, after - 1), mode="edge"), before + after)
-    cut: NDArray[np.floating] = windows[positions][:, max(edges[0], 0) :]
+    """Cut (n, edges[1] - edges[0]) around positions (n,); beyond the lead its first and last samples go on."""
+    first, width = positions + edges[0], edges[1] - edges[0]
+    inside = (first >= 0) & (first <= len(lead) - width)
+    cut = np.empty((len(positions), width), dtype=lead.dtype)
+    if inside.any():
+        # Taking rows of a view copies stretches of memory, not samples.
+        cut[inside] = sliding_window_view(lead, width)[first[inside]]
+    cut[~inside] = lead[np.clip(first[~inside, None] + np.arange(width), 0, len(lead) - 1)]
     return cut

@@ -112,12 +112,13 @@ class Sequence:
         )
 
     def broken_after(self, lost: NDArray[np.bool_]) -> Self:
-        """Forget the intervals after rows (n,), all of them beats, behind which beats may have gone unseen."""
-        before = np.concatenate([[False], lost[:-1]])
+        """Forget the intervals after those of the m beats (m,) behind which beats may have gone unseen."""
+        before = self.beat & np.concatenate([[False], lost])[self.before + 1]
+        behind = self.beat & lost[self.own]
         return replace(
             self,
             rr_previous_s=np.where(before, np.nan, self.rr_previous_s),
-            rr_next_s=np.where(lost, np.nan, self.rr_next_s),
+            rr_next_s=np.where(behind, np.nan, self.rr_next_s),
         )
 
     def neighbours(self, values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.ecg.recordings import Recording
 
+_UNREADABLE_CHANGES: Final = 2
+
 ANNOTATIONS: Final = "annotations"
 """Where R peaks are from when an expert marked them."""
 
@@ -47,7 +49,7 @@ class Segmentation:
     symbols, is_beat
         (n,) annotation symbols ('' where R peaks were detected), and which are beats rather than marks.
     sequence
-        Which beat follows which.
+        Which beat follows which, without the intervals in which beats may have gone unseen.
     context
         float32 (n, len(CONTEXT_FEATURES)).
     quality
@@ -107,8 +109,8 @@ class Segmentation:
         positions = _at_360_hz(samples, scale, filtered.n_samples)
         time_s, quality = samples / recording.sampling_frequency, Quality.of(seconds)
         sequence = Sequence.of(time_s, is_beat)
-        if given is None:
-            sequence = sequence.broken_after(quality.is_lost_between(time_s, leads[0]))
+        lost = quality.is_lost_between(time_s[is_beat], leads[0]) | _marked_between(recording, given, samples[is_beat])
+        unbroken, sequence = sequence, sequence.broken_after(lost)
         return cls(
             recording=recording,
             leads=leads,
@@ -119,7 +121,11 @@ class Segmentation:
             symbols=symbols,
             is_beat=is_beat,
             sequence=sequence,
-            context=features.context(filtered, positions, sequence, np.concatenate(spikes)),
+            # Where an expert marked the beats, features have always seen the time that passed between two of them,
+            # flutter or not: models were chosen so.
+            context=features.context(
+                filtered, positions, sequence if given is None else unbroken, np.concatenate(spikes)
+            ),
             quality=quality,
         )
 
@@ -147,3 +153,21 @@ def _annotated(recording: Recording) -> tuple[NDArray[np.int64], NDArray[np.str_
         return None
     kept = labels.has_window(recording.annotation_symbols)
     return recording.annotation_samples[kept].astype(np.int64), recording.annotation_symbols[kept].astype("<U1")
+
+
+def _marked_between(
+    recording: Recording, given: tuple[NDArray[np.int64], NDArray[np.str_]] | None, beats: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell between which beats (m,) and the next an expert marked flutter, or a stretch of unreadable signal.
+
+    An unreadable stretch begins and ends with a change of quality; one change alone may be anywhere in a true pause.
+    """
+    marked = np.zeros(len(beats), dtype=np.bool_)
+    if given is None or recording.annotation_samples is None or recording.annotation_symbols is None:
+        return marked
+    before = np.searchsorted(beats, recording.annotation_samples, side="right") - 1
+    flutter = before[np.isin(recording.annotation_symbols, sorted(labels.FLUTTER_SYMBOLS))]
+    changes = before[recording.annotation_symbols == labels.QUALITY_SYMBOL]
+    marked[flutter[flutter >= 0]] = True
+    marked |= np.bincount(changes[changes >= 0], minlength=len(beats)) >= _UNREADABLE_CHANGES
+    return marked

@@ -27,7 +27,7 @@ from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from typing import Self
 
@@ -83,7 +83,7 @@ def evaluate_detected(
         Who is tested, by models of the version's recipe that are trained without them; None is `DEFAULT_PROTOCOL`.
     source
         Count only recordings of this source. Without a protocol, those that the version was not trained on are labelled
-        by the version itself; where there are none, the protocol's models count.
+        by the version itself; where there are none, the models of `gate.PROTOCOL` count.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def evaluate_detected(
         If there is no such version or protocol, or the lake does not allow it.
     """
     model = find_version(settings, version)
-    chosen = _protocol(protocol or DEFAULT_PROTOCOL)
+    chosen = _protocol(protocol or (DEFAULT_PROTOCOL if source is None else gate.PROTOCOL))
     unseen = unseen_by(settings, model, source) if source is not None and protocol is None else []
     annotated = _annotated(settings, source)
     splits = None if unseen else _Splits.of(settings, model, chosen, hint=protocol is None)
@@ -101,31 +101,15 @@ def evaluate_detected(
     detected, left_out = detect_again(settings, annotated, windows=windows)
     trainings: dict[str, float] = {}
     labellers = _version_itself(settings, model, unseen) if splits is None else splits.train(detected.keys(), trainings)
-    labelled: dict[str, LabelledRecording] = {}
-    paced: set[str] = set()
-    for labeller, beats in labellers:
-        paced |= set(beats.recording_id[protocols.of_paced_recordings(beats)].tolist())
-        patient = protocols.patients(beats)
-        for name in np.unique(beats.recording_id).tolist():
-            rows = beats.recording_id == name
-            if name in detected:
-                labelled[name] = _label(labeller, beats.take(rows), detected[name], str(patient[rows][0]))
-    if not labelled:
-        msg = f"None of the recordings that could be read is tested by {chosen.name}; name another --protocol."
+    labels = tuple(_label_all(f"unseen:{source}" if unseen else chosen.name, labellers, detected))
+    if not labels:
+        msg = (
+            f"Of {len(annotated)} annotated recordings {len(left_out)} could not be read, and none of the others is "
+            f"tested by {chosen.name}; name another --protocol."
+        )
         raise EvaluationError(msg)
-    name = f"unseen:{source}" if unseen else chosen.name
-    groups = (("", labelled.keys() - paced), (protocols.PACED_SUFFIX, labelled.keys() & paced))
-    return DetectedEvaluation(
-        model=model,
-        recordings={each: found.facts for each, found in detected.items()},
-        left_out=left_out,
-        labels=tuple(
-            EndToEnd.of(f"{name}{suffix}", {each: labelled[each] for each in sorted(kept)})
-            for suffix, kept in groups
-            if kept
-        ),
-        trainings=trainings,
-    )
+    facts = {name: found.facts for name, found in detected.items()}
+    return DetectedEvaluation(model=model, recordings=facts, left_out=left_out, labels=labels, trainings=trainings)
 
 
 @dataclass(frozen=True)
@@ -165,7 +149,7 @@ class _Splits:
             begun = time.perf_counter()
             model = self.fit(view, groups, logged(told))
             seconds[split.name] = time.perf_counter() - begun
-            logger.info("%s: trained in %.0f s; labelling %d recordings.", told, seconds[split.name], len(tested))
+            logger.info("%s: trained in %.0f s; labelling %d of the others.", told, seconds[split.name], len(tested))
             yield model, self.beats.take(np.isin(self.beats.recording_id, tested))
 
 
@@ -201,6 +185,27 @@ def _version_itself(
     logger.info("Labelling %d recordings that version %d was not trained on.", len(refs), model.version)
     beats = Beats.concatenate([lake.read_beats(client, settings.lake_bucket, ref) for ref in refs])
     yield load_model(settings, model), beats
+
+
+def _label_all(
+    protocol: str, labellers: Iterable[tuple[BeatModel, Beats]], detected: dict[str, Detected]
+) -> Iterator[EndToEnd]:
+    """Label the recordings that models have not seen, and put paced ones apart, whose figures are never mixed in."""
+    labelled: dict[str, LabelledRecording] = {}
+    paced: set[str] = set()
+    for model, beats in labellers:
+        paced |= set(beats.recording_id[protocols.of_paced_recordings(beats)].tolist())
+        patient = protocols.patients(beats)
+        for name in np.unique(beats.recording_id).tolist():
+            rows = beats.recording_id == name
+            if name in detected:
+                labelled[name] = _label(model, beats.take(rows), detected[name], str(patient[rows][0]))
+    for name, kept in (
+        (protocol, labelled.keys() - paced),
+        (f"{protocol}{protocols.PACED_SUFFIX}", labelled.keys() & paced),
+    ):
+        if kept:
+            yield EndToEnd.of(name, {each: labelled[each] for each in sorted(kept)})
 
 
 def _label(model: BeatModel, beats: Beats, detected: Detected, patient: str) -> LabelledRecording:

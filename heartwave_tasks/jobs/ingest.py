@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import tempfile
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.ecg.beats import DETECTED_SUFFIX, SEGMENTER_VERSION
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
+from heartwave_tasks.jobs.overlap import ahead
 from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
@@ -32,6 +35,8 @@ from heartwave_tasks.stores.recordings import (
 from heartwave_tasks.stores.strips import strip_key
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from botocore.client import BaseClient as S3Client
 
     from heartwave_tasks.settings import Settings
@@ -90,6 +95,14 @@ class IngestCounts:
         return IngestCounts(**{name: mine[name] + theirs[name] for name in mine}, refusals=refusals)
 
 
+class _Cut(NamedTuple):
+    """A recording that was cut: its content, what is known of it, and the directory with its beats and strip."""
+
+    content_sha256: str
+    facts: CutRecording
+    out: Path
+
+
 def plan(settings: Settings) -> list[IngestShard]:
     """Find recordings that are new or changed since they were last looked at, and share them out.
 
@@ -117,6 +130,8 @@ def segmenter_version(settings: Settings) -> str:
 def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on.
 
+    While what came of one recording is written, the next is fetched and cut.
+
     Raises
     ------
     UnreconciledError
@@ -126,16 +141,23 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     client = s3_client(settings)
     counts = IngestCounts()
     contradictions = Contradictions()
-    with PredictionStore(settings.require_database_url()) as store, ReadingProcess(settings) as reader:
+    reader = ReadingProcess(settings)
+
+    def cut(recording_id: str) -> _Cut | None:
+        listing = listings.get(recording_id)
+        return _cut(settings, client, reader, listing, Path(directory)) if listing else None
+
+    with (
+        PredictionStore(settings.require_database_url()) as store,
+        tempfile.TemporaryDirectory(prefix="heartwave-", ignore_cleanup_errors=True) as directory,
+        # Left in reverse: where a task is stopped, so is its reader, and then there is nothing to wait for.
+        closing(ahead(cut, shard.recording_ids)) as cuttings,
+        reader,
+    ):
         listings = find_recordings(client, settings, shard.recording_ids)
-        for place, recording_id in enumerate(shard.recording_ids, start=1):
-            listing = listings.get(recording_id)
-            if listing is None:
-                logger.warning("%r is gone from the bucket.", recording_id)
-                counts += IngestCounts(changed_meanwhile=1)
-            else:
-                with contradictions.of(recording_id):
-                    counts += _ingest(settings, client, store, reader, listing)
+        for place, (recording_id, cutting) in enumerate(cuttings, start=1):
+            with contradictions.of(recording_id):
+                counts += _settle(settings, client, store, recording_id, listings.get(recording_id), cutting)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
                 logger.info("%d of %d recordings read: %s.", place, len(shard.recording_ids), counts.sentence)
     contradictions.raise_if_any(of=len(shard.recording_ids))
@@ -172,47 +194,54 @@ def summarise(settings: Settings, counts: list[IngestCounts]) -> IngestCounts:
     return total
 
 
-def _ingest(
-    settings: Settings, client: S3Client, store: PredictionStore, reader: ReadingProcess, listing: Listing
-) -> IngestCounts:
-    with tempfile.TemporaryDirectory(prefix="heartwave-") as directory:
-        files, out = Path(directory, "files"), Path(directory, "out")
-        files.mkdir()
-        out.mkdir()
-        try:
-            hashes = download(client, settings, listing, files)
-            content = content_sha256(hashes)
-            reading = reader.read(
-                listing.recording_id, files, out, {"content_sha256": content, "record": listing.record}
-            )
-        except ClientError as error:
-            if not is_missing(error):
-                raise
-            logger.warning("%s was replaced while it was read; the next run takes it up.", listing.recording_id)
-            return IngestCounts(changed_meanwhile=1)
-        except RecordingProblem as problem:
-            _quarantine(settings, client, store, listing, problem)
-            whole = problem.code not in WAITING_CODES
-            return IngestCounts(quarantined=1, refusals={listing.source: [1, 1]} if whole else {})
-        cut = CutRecording.from_facts(reading.facts)
-        return _publish(settings, client, store, listing, cut, content, out)
+def _cut(settings: Settings, client: S3Client, reader: ReadingProcess, listing: Listing, directory: Path) -> _Cut:
+    """Fetch a recording and cut it; its own files are gone afterwards, what was made of them lies in the directory."""
+    out = Path(tempfile.mkdtemp(dir=directory))
+    with tempfile.TemporaryDirectory(dir=directory, ignore_cleanup_errors=True) as files:
+        content = content_sha256(download(client, settings, listing, Path(files)))
+        told = {"content_sha256": content, "record": listing.record}
+        reading = reader.read(listing.recording_id, Path(files), out, told)
+    return _Cut(content, CutRecording.from_facts(reading.facts), out)
 
 
-def _publish(
+def _settle(
     settings: Settings,
     client: S3Client,
     store: PredictionStore,
-    listing: Listing,
-    cut: CutRecording,
-    content: str,
-    out: Path,
+    recording_id: str,
+    listing: Listing | None,
+    cutting: Future[_Cut | None],
 ) -> IngestCounts:
+    """Write what came of a recording: its beats, or why there are none."""
+    try:
+        cut = cutting.result()
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+        logger.warning("%s was replaced while it was read; the next run takes it up.", recording_id)
+        return IngestCounts(changed_meanwhile=1)
+    except RecordingProblem as problem:
+        assert listing is not None
+        _quarantine(settings, client, store, listing, problem)
+        whole = problem.code not in WAITING_CODES
+        return IngestCounts(quarantined=1, refusals={listing.source: [1, 1]} if whole else {})
+    if listing is None or cut is None:
+        logger.warning("%r is gone from the bucket.", recording_id)
+        return IngestCounts(changed_meanwhile=1)
+    try:
+        return _publish(settings, client, store, listing, cut)
+    finally:
+        shutil.rmtree(cut.out, ignore_errors=True)
+
+
+def _publish(settings: Settings, client: S3Client, store: PredictionStore, listing: Listing, cut: _Cut) -> IngestCounts:
     """Write strip and beats, then their record: killed in between, a rerun writes the same objects again."""
+    content, facts, out = cut.content_sha256, cut.facts, cut.out
     key = lake.beats_key(listing.recording_id, content, segmenter_version(settings))
     lake.check(
         (out / BEATS_FILE).read_bytes(),
         lake.BeatsRef(
-            recording_id=listing.recording_id, beats_key=key, content_sha256=content, n_windows=cut.n_windows
+            recording_id=listing.recording_id, beats_key=key, content_sha256=content, n_windows=facts.n_windows
         ),
     )
     hashes = {}
@@ -228,18 +257,18 @@ def _publish(
             content_sha256=content,
             segmenter_version=segmenter_version(settings),
             listing_fingerprint=listing.fingerprint,
-            duration_s=cut.n_samples / cut.sampling_frequency,
+            duration_s=facts.n_samples / facts.sampling_frequency,
             beats_key=key,
             beats_sha256=hashes[BEATS_FILE],
             strip_sha256=hashes[STRIP_FILE],
-            **asdict(cut),
+            **asdict(facts),
         )
     )
     return IngestCounts(
         recordings=1,
-        windows=cut.n_windows,
-        beats=cut.n_beats,
-        marks=cut.n_marks,
+        windows=facts.n_windows,
+        beats=facts.n_beats,
+        marks=facts.n_marks,
         refusals={listing.source: [1, 0]},
     )
 

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Future[Result]]]:
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[tuple[Item, Future[Result]]]:
     """Work on each item in a thread, one item ahead of the caller; yields items in order, each with what came of it.
 
     No more than two results are held at a time. An error is raised by its own item's ``result()``; the others go on.

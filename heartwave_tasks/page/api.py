@@ -7,8 +7,9 @@ import threading
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request, Response, status
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
@@ -67,9 +68,26 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.post("/classify", responses=_ERRORS)
-def classify(request: Request, question: LooseBeats) -> Classification:
+async def _read_body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post(
+    "/classify",
+    responses=_ERRORS,
+    response_model=Classification,
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": LooseBeats.model_json_schema()}}}
+    },
+)
+def classify(request: Request, body: Annotated[bytes, Depends(_read_body)]) -> Response:
     """Classify 1 to 10 000 beats, 187 samples each at 360 Hz, with what is known of their recording or without."""
+    # Read and written by pydantic itself, in this thread: FastAPI's way takes 12 ms longer for 200 beats.
+    try:
+        question = LooseBeats.model_validate_json(body)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in told]) from error
     champion = _champion(request)
     probabilities = champion.model.predict_proba(question.laid_out())
     _metrics(request).beats.inc(len(probabilities))
@@ -79,12 +97,13 @@ def classify(request: Request, question: LooseBeats) -> Classification:
             "This model compares beats with their own recording, and was told nothing of it: send context, or let it "
             "classify the recording (POST /api/classify/recording)."
         )
-    return Classification(
+    answer = Classification(
         model=champion.name,
         version=champion.version,
         beats=[ClassifiedBeat.model_construct(**beat) for beat in _told(probabilities)],
         advice=advice,
     )
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post("/classify/recording", responses={**_ERRORS, 404: {"description": "There is no such recording."}})
@@ -142,18 +161,25 @@ def read_labels(
     limit: Annotated[int, Query(ge=1, le=MOST_LABELS)] = 1_000,
 ) -> dict[str, Any]:
     """Read a recording's current labels in order, a page at a time; `next` is where the next page begins."""
+    model = data.row(
+        "SELECT model_version, in_training_set FROM recording_burden WHERE recording_id = :recording_id",
+        recording_id=recording_id,
+    )
     rows = data.rows(
         """
         SELECT r_peak_sample, time_s, class AS label, model_class, reviewed_by, confidence, p_n, p_s, p_v, p_f, p_q,
-            rr_previous_s, reference, model_version, in_training_set
-        FROM current_labels WHERE recording_id = :recording_id AND r_peak_sample > :after
+            rr_previous_s, reference
+        FROM recording_labels WHERE recording_id = :recording_id AND r_peak_sample > :after
         ORDER BY r_peak_sample LIMIT :limit
         """,
         recording_id=recording_id,
         after=after_sample,
         limit=limit,
     )
-    return {"labels": rows, "next": rows[-1]["r_peak_sample"] if len(rows) == limit else None}
+    return {
+        "labels": [{**row, **(model or {})} for row in rows],
+        "next": rows[-1]["r_peak_sample"] if len(rows) == limit else None,
+    }
 
 
 @router.get("/burden", responses={**_ERRORS, 404: {"description": "It is not labelled, or there is none."}})

@@ -12,11 +12,10 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Response, status
+from fastapi import APIRouter, Query, Response
 
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.page.database import Data
-from heartwave_tasks.page.recordings import RecordingId
 from heartwave_tasks.page.static_files import STATIC
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/data/charts", tags=["charts"])
 
 Theme = Annotated[Literal["light", "dark"], Query(description="Whose colours.")]
+Size = Annotated[
+    Literal["wide", "narrow"], Query(description="For a desk, or for a telephone: text is as large on both.")
+]
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 _MOST_VERSIONS: Final = 5
@@ -34,7 +36,7 @@ _DRAWING = threading.Lock()
 
 
 @router.get("/classes", response_class=Response)
-def draw_classes(data: Data, theme: Theme = "light") -> Response:
+def draw_classes(data: Data, theme: Theme = "light", size: Size = "wide") -> Response:
     """Draw the F1 of every class, with its 95 % interval by patient, for the newest versions and the champion."""
     rows = data.rows(
         """
@@ -61,39 +63,11 @@ def draw_classes(data: Data, theme: Theme = "light") -> Response:
         axes.set(ylim=(0, 102), ylabel="F1, %", xlim=(-0.5, 3.5))
         axes.set_xticks(range(4), list(CLASSES[:4]))
         if versions:
-            axes.legend(frameon=False, labelcolor=colours["ink-2"], loc="upper left", bbox_to_anchor=(1, 1.03))
+            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1.03)}
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.1), "ncols": 2}
+            axes.legend(frameon=False, labelcolor=colours["ink-2"], **(beside if size == "wide" else below))
 
-    return _svg(draw, theme, (7.6, 2.6))
-
-
-@router.get("/hours", response_class=Response, responses={404: {"description": "It is not labelled."}})
-def draw_hours(data: Data, recording_id: RecordingId, theme: Theme = "light") -> Response:
-    """Draw a recording hour by hour: the share of V and S beats, and the heart rate."""
-    rows = data.rows(
-        """
-        SELECT hour, ventricular_percent, supraventricular_percent, heart_rate_bpm FROM recording_hourly_burden
-        WHERE recording_id = :recording_id ORDER BY hour
-        """,
-        recording_id=recording_id,
-    )
-    if not rows:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no labelled recording of that name.")
-
-    def draw(axes: Axes, colours: dict[str, str]) -> None:
-        hours = [row["hour"] for row in rows]
-        for name, column, shift in (("V", "ventricular_percent", -0.2), ("S", "supraventricular_percent", 0.2)):
-            shares = [row[column] or 0.0 for row in rows]
-            places = [hour + 0.5 + shift for hour in hours]
-            axes.bar(places, shares, 0.38, color=colours[f"{name.lower()}-bar"], label=name)
-        axes.set(xlabel="hour of the recording", ylabel="% of beats", xlim=(min(hours), max(hours) + 1))
-        rate = axes.twinx()
-        _dress(rate, colours)
-        rates = [float("nan") if row["heart_rate_bpm"] is None else row["heart_rate_bpm"] for row in rows]
-        rate.plot([hour + 0.5 for hour in hours], rates, color=colours["ink-2"], lw=1.4, label="heart rate")
-        rate.set_ylabel("per minute", color=colours["ink-3"])
-        axes.legend(frameon=False, labelcolor=colours["ink-2"], loc="upper left", ncols=2)
-
-    return _svg(draw, theme, (10.5, 2.2))
+    return _svg(draw, theme, (9.4, 2.7) if size == "wide" else (3.5, 3.2))
 
 
 def _svg(draw: Any, theme: str, size_in: tuple[float, float]) -> Response:

@@ -26,7 +26,9 @@ _ORDERS: Final = {
     "supraventricular": "b.supraventricular_percent DESC NULLS LAST, c.recording_id",
     "rate": "b.heart_rate_bpm DESC NULLS LAST, c.recording_id",
     "runs": "b.longest_run_beats DESC NULLS LAST, c.recording_id",
+    "pauses": "b.longest_rr_s DESC NULLS LAST, c.recording_id",
     "quality": "q.quality_percent, c.recording_id",
+    "review": "b.n_unsure DESC NULLS LAST, c.recording_id",
     "duration": "c.duration_s DESC, c.recording_id",
     "newest": "c.ingested_at DESC, c.recording_id",
 }
@@ -70,7 +72,16 @@ def list_recordings(
         Query(max_length=7, description="Filters; all of them have to fit."),
     ] = [],  # noqa: B006 - FastAPI copies defaults
     order: Literal[
-        "recording", "ventricular", "supraventricular", "rate", "runs", "quality", "duration", "newest"
+        "recording",
+        "ventricular",
+        "supraventricular",
+        "rate",
+        "runs",
+        "pauses",
+        "quality",
+        "review",
+        "duration",
+        "newest",
     ] = "recording",
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> dict[str, Any]:

@@ -41,12 +41,14 @@ def list_queue(
     """Hand out the least confident beats nobody has reviewed, across recordings."""
     beats = data.rows(
         """
-        SELECT recording_id, r_peak_sample, time_s, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s,
-            rr_next_s, in_training_set
-        FROM current_labels
-        WHERE confidence < 0.6 AND reviewed_by IS NULL
-          AND NOT (recording_id || ':' || r_peak_sample = ANY(:skip))
-        ORDER BY confidence, recording_id, r_peak_sample LIMIT :most
+        SELECT q.recording_id, q.r_peak_sample, q.time_s, q.class, q.confidence, q.p_n, q.p_s, q.p_v, q.p_f, q.p_q,
+            q.rr_previous_s, q.rr_next_s, b.in_training_set
+        FROM (
+            SELECT * FROM review_queue WHERE NOT (recording_id || ':' || r_peak_sample = ANY(:skip))
+            ORDER BY confidence, recording_id, r_peak_sample LIMIT :most
+        ) AS q
+        JOIN recording_burden AS b USING (recording_id)
+        ORDER BY q.confidence, q.recording_id, q.r_peak_sample
         """,
         skip=skip,
         most=QUEUE,

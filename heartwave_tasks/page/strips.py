@@ -82,7 +82,7 @@ Sample = Annotated[int, Query(ge=0, le=2**31 - 1, description="R peak, at the re
 _LABELS: Final = """
     SELECT r_peak_sample, class, confidence, p_n, p_s, p_v, p_f, p_q, rr_previous_s, reference,
         model_class, reviewed_by, reviewed_at
-    FROM current_labels WHERE recording_id = :recording_id
+    FROM recording_labels WHERE recording_id = :recording_id
 """
 
 
@@ -122,6 +122,7 @@ def draw(
         "leads": drawn,
         # Where there are far too many to be told apart, the database need not be asked.
         "beats": None if expected > 2 * MOST_BEATS else _beats(data, recording_id, start, stop),
+        "episodes": [] if expected > 2 * MOST_BEATS else _episodes(data, recording_id, start / rate, stop / rate),
     }
 
 
@@ -154,13 +155,12 @@ def overview(
                 count(*) FILTER (WHERE class = 'V') AS v,
                 count(*) FILTER (WHERE class = 'F') AS f,
                 count(*) FILTER (WHERE class = 'Q') AS q,
-                count(*) FILTER (WHERE confidence < :unsure) AS unsure
-            FROM current_labels WHERE recording_id = :recording_id
+                count(*) FILTER (WHERE class IS NULL) AS none
+            FROM recording_labels WHERE recording_id = :recording_id
             GROUP BY 1 ORDER BY 1
             """,
             recording_id=recording_id,
             width=width,
-            unsure=UNSURE,
         ),
     }
 
@@ -171,12 +171,12 @@ _KINDS: Final = {
     "S": "class = 'S'",
     "F": "class = 'F'",
     "Q": "class = 'Q'",
-    "unsure": f"confidence < {UNSURE}",
+    "unsure": f"confidence < {UNSURE} AND class IS NOT NULL",
     "disagreement": "reference IS NOT NULL AND reference <> class",
-    "run": """r_peak_sample IN (
-        SELECT first_sample FROM recording_episodes WHERE recording_id = :recording_id AND kind = 'run')""",
-    "pause": "rr_previous_s >= 3",
 }
+
+_EPISODE: Final = "SELECT first_sample FROM recording_episodes WHERE recording_id = :recording_id"
+_EPISODES: Final = {"run": "kind = 'run'", "pause": "kind = 'pause' AND length_s >= 3"}
 
 
 @router.get("/jump")
@@ -189,12 +189,18 @@ def jump(
 ) -> dict[str, Any]:
     """Find the next or previous beat of a kind; `beat` is null when there is none."""
     side, order = (">", "") if direction == "next" else ("<", "DESC")
-    found = data.row(
-        f"{_LABELS} AND r_peak_sample {side} :sample AND {_KINDS[kind]} ORDER BY r_peak_sample {order} LIMIT 1",
-        recording_id=recording_id,
-        sample=sample,
-    )
-    return {"beat": found}
+    if kind in _EPISODES:
+        episode = data.row(
+            f"{_EPISODE} AND {_EPISODES[kind]} AND first_sample {side} :sample ORDER BY first_sample {order} LIMIT 1",
+            recording_id=recording_id,
+            sample=sample,
+        )
+        if episode is None:
+            return {"beat": None}
+        sample, condition = episode["first_sample"], "r_peak_sample = :sample"
+    else:
+        condition = f"r_peak_sample {side} :sample AND {_KINDS[kind]} ORDER BY r_peak_sample {order} LIMIT 1"
+    return {"beat": data.row(f"{_LABELS} AND {condition}", recording_id=recording_id, sample=sample)}
 
 
 @router.get("/episodes")
@@ -213,6 +219,32 @@ def list_episodes(data: Data, recording_id: RecordingId) -> dict[str, Any]:
             recording_id=recording_id,
         )
     }
+
+
+@router.get("/hours")
+def tell_hours(data: Data, recording_id: RecordingId) -> dict[str, Any]:
+    """Tell of every hour of a recording: beats, burden, heart rate, runs, pauses, and minutes that cannot be read."""
+    return data.columns(
+        """
+        SELECT
+            h.hour, b.n_beats, b.ventricular_percent, b.supraventricular_percent, b.heart_rate_bpm,
+            coalesce(e.n_runs, 0) AS n_runs, coalesce(e.n_pauses, 0) AS n_pauses, coalesce(n.n_noisy, 0) AS n_noisy
+        FROM current_recordings AS c
+        CROSS JOIN LATERAL generate_series(0, greatest(0, ceil(c.duration_s / 3600)::integer - 1)) AS h (hour)
+        LEFT JOIN recording_hourly_burden AS b ON b.recording_id = c.recording_id AND b.hour = h.hour
+        LEFT JOIN (
+            SELECT floor(start_s / 3600)::integer AS hour, count(*) FILTER (WHERE kind = 'run') AS n_runs,
+                count(*) FILTER (WHERE kind = 'pause' AND length_s >= 3) AS n_pauses
+            FROM recording_episodes WHERE recording_id = :recording_id GROUP BY 1
+        ) AS e ON e.hour = h.hour
+        LEFT JOIN (
+            SELECT minute / 60 AS hour, count(*) AS n_noisy
+            FROM recording_minutes WHERE recording_id = :recording_id AND is_analysis_lead AND is_noise GROUP BY 1
+        ) AS n ON n.hour = h.hour
+        WHERE c.recording_id = :recording_id ORDER BY h.hour
+        """,
+        recording_id=recording_id,
+    )
 
 
 @router.get("/beat")
@@ -262,6 +294,22 @@ def _strip(lake: Lake, revision: dict[str, Any]) -> Strip:
     except StripMissingError as error:
         told = "This recording was ingested before strips were kept. Upload it again to draw it."
         raise HTTPException(status.HTTP_409_CONFLICT, told) from error
+
+
+def _episodes(data: Database, recording_id: str, start_s: float, stop_s: float) -> list[dict[str, Any]]:
+    """Return the couplets, runs, and pauses of three seconds that reach into a stretch."""
+    return data.rows(
+        """
+        SELECT kind, start_s, end_s, length_s, n_beats, rate_bpm FROM recording_episodes
+        WHERE recording_id = :recording_id AND start_s < :stop_s AND end_s > :start_s
+          AND (kind IN ('couplet', 'run') OR kind = 'pause' AND length_s >= 3)
+        ORDER BY start_s LIMIT :most
+        """,
+        recording_id=recording_id,
+        start_s=start_s,
+        stop_s=stop_s,
+        most=MOST_BEATS,
+    )
 
 
 def _beats(data: Database, recording_id: str, start: int, stop: int) -> dict[str, Any] | None:

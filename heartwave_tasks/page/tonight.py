@@ -29,18 +29,27 @@ def tell_tonight(data: Data) -> dict[str, Any]:
             FROM current_recordings
             """
         ),
+        # A recording that was labelled again, by another version or with other content, still has each beat once.
         "labelled": data.row(
             """
-            SELECT count(*) AS n_recordings, coalesce(sum(n_labels), 0) AS n_labels,
-                coalesce(sum(n_ventricular), 0) AS n_ventricular,
-                coalesce(sum(n_supraventricular), 0) AS n_supraventricular, max(committed_at) AS last_at
-            FROM scoring_ledger WHERE committed_at > now() - interval '24 hours'
+            SELECT count(*) AS n_recordings, coalesce(sum(n_labels), 0) AS n_beats,
+                coalesce(sum(n_written), 0)::bigint AS n_labels, max(committed_at) AS last_at
+            FROM (
+                SELECT DISTINCT ON (recording_id) n_labels, committed_at,
+                    sum(n_labels) OVER (PARTITION BY recording_id) AS n_written
+                FROM scoring_ledger WHERE committed_at > now() - interval '24 hours'
+                ORDER BY recording_id, committed_at DESC
+            ) AS newest
             """
         ),
         "nights": data.rows(
             """
-            SELECT night, count(*) AS n_recordings, sum(n_labels) AS n_labels
-            FROM scoring_ledger WHERE night > current_date - :nights GROUP BY night ORDER BY night
+            SELECT night, count(*) AS n_recordings, sum(n_beats) AS n_beats
+            FROM (
+                SELECT night, recording_id, max(n_labels) AS n_beats
+                FROM scoring_ledger WHERE night > current_date - :nights GROUP BY night, recording_id
+            ) AS labelled
+            GROUP BY night ORDER BY night
             """,
             nights=NIGHTS,
         ),

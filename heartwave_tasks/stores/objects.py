@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
 
     from heartwave_tasks.settings import Settings
+
+FEW: Final = 1000
+"""Objects in one answer of S3's, at most."""
 
 _MISSING = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NotFound"})
 _REPLACED = frozenset({"PreconditionFailed", "412"})
@@ -75,8 +78,13 @@ def create_buckets(settings: Settings) -> list[str]:
 def list_objects(client: S3Client, bucket: str, prefix: str = "") -> Iterator[StoredObject]:
     """Walk the listing under a prefix, page by page."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", ()):
-            yield StoredObject(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
+        yield from _entries(page)
+
+
+def list_if_few(client: S3Client, bucket: str, prefix: str) -> list[StoredObject] | None:
+    """Return the listing under a prefix, for one request, if it is no longer than `FEW`; else None."""
+    page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=FEW)
+    return None if page.get("IsTruncated") else list(_entries(page))
 
 
 def list_folders(client: S3Client, bucket: str, prefix: str) -> Iterator[str]:
@@ -111,6 +119,11 @@ def exists(client: S3Client, bucket: str, key: str) -> bool:
             return False
         raise
     return True
+
+
+def _entries(page: dict[str, Any]) -> Iterator[StoredObject]:
+    for entry in page.get("Contents", ()):
+        yield StoredObject(entry["Key"], entry["Size"], entry["ETag"].strip('"'), entry["LastModified"])
 
 
 def _create(client: S3Client, bucket: str) -> None:

@@ -21,6 +21,7 @@ from heartwave_tasks.stores.recordings import (
     CSV_SUFFIX,
     EDF_SUFFIX,
     HEADER_SUFFIX,
+    MAIN_SUFFIXES,
     SAFE_FILE_NAME,
     SIDECAR_SUFFIX,
 )
@@ -73,10 +74,19 @@ class Record:
 
 @dataclass(frozen=True)
 class RecordFiles:
-    """The records that were found, by name, and the headers that cannot be taken because of their names."""
+    """The records that were found, by name, and what was left out.
+
+    Attributes
+    ----------
+    refused
+        Main files that cannot be taken because of their names.
+    undescribed
+        CSV files without a sidecar; any table may be one.
+    """
 
     records: tuple[Record, ...]
     refused: tuple[str, ...] = ()
+    undescribed: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -92,8 +102,8 @@ def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
     if path.is_dir():
         yield find_records(path)
         return
-    if path.is_file() and _is_main(path) and _is_safe(path.name):
-        yield RecordFiles((_read_record(path),))
+    if path.is_file() and path.suffix.lower() in MAIN_SUFFIXES:
+        yield RecordFiles((_read_one(path),))
         return
     if not path.is_file():
         raise RecordFilesError(f"{path} does not exist. Give a directory, a .zip or a .tar.xz of recordings.")
@@ -107,7 +117,7 @@ def open_records(path: Path, max_file_bytes: int) -> Iterator[RecordFiles]:
             else:
                 raise RecordFilesError(
                     f"{path} is neither a directory nor a .zip, .tar.gz or .tar.xz archive, nor the main file of a "
-                    "recording: .hea, .edf, or a .csv with a .json beside it."
+                    f"recording ({', '.join(MAIN_SUFFIXES)})."
                 )
         except (zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, RuntimeError) as error:
             if isinstance(error, RecordFilesError):
@@ -122,6 +132,7 @@ def find_records(directory: Path, *, shown: Path | None = None, refused: Iterabl
     found = sorted(path for path in directory.rglob("*") if _is_main(path) and path.is_file())
     mains = [path for path in found if _is_safe(path.name)]
     refused = (*refused, *(str(path.relative_to(directory)) for path in found if not _is_safe(path.name)))
+    tables = sorted(path for path in directory.rglob("*") if path.suffix.lower() == CSV_SUFFIX and not _is_main(path))
     if not mains:
         raise RecordFilesError(
             f"{shown} holds no recording: no WFDB header (.hea), no .edf, and no .csv with a .json beside it."
@@ -141,7 +152,20 @@ def find_records(directory: Path, *, shown: Path | None = None, refused: Iterabl
                 f"{shown} holds two records called {record.name}. Upload each directory with a --source of its own."
             )
         records[record.name] = record
-    return RecordFiles(tuple(records[name] for name in sorted(records)), refused)
+    undescribed = tuple(path.name for path in tables)
+    return RecordFiles(tuple(records[name] for name in sorted(records)), refused, undescribed)
+
+
+def _read_one(main: Path) -> Record:
+    if not _is_safe(main.name):
+        raise RecordFilesError(
+            f"{main}: the name may hold letters, digits, _ and - only. Rename it and all that belongs to it."
+        )
+    if not _is_main(main):
+        raise RecordFilesError(
+            f"{main} needs a {SIDECAR_SUFFIX} of the same name beside it that says what its columns are."
+        )
+    return _read_record(main)
 
 
 def _is_main(path: Path) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
-from heartwave_tasks.stores.objects import list_objects
+from heartwave_tasks.stores.objects import list_if_few, list_objects
 from heartwave_tasks.stores.pseudonyms import known_as
 
 if TYPE_CHECKING:
@@ -105,19 +105,22 @@ class Listing:
         return all(SAFE_NAME.fullmatch(part) for part in self.path.split("/"))
 
 
-def list_recordings(client: S3Client, settings: Settings, *prefixes: str) -> Iterator[Listing]:
-    """Find the recordings in the bucket, or under some prefixes of it: every group of objects with a main file.
+def list_recordings(client: S3Client, settings: Settings) -> Iterator[Listing]:
+    """Find the recordings in the bucket: every group of objects with a main file.
 
     Objects called alike but for what follows the last dot belong together. So do all objects of a folder that is
     called like the recording in it: ``clinic/r1/r1.hea`` and whatever lies beside it are the recording ``clinic/r1``.
     What lies in ``inbox/clinic/`` is taken as if it lay in ``clinic/``; of two recordings of one name, the newer.
     """
+    yield from _recordings(settings, list_objects(client, settings.recordings_bucket))
+
+
+def _recordings(settings: Settings, entries: Iterable[StoredObject]) -> Iterator[Listing]:
     folders: dict[str, dict[str, StoredObject]] = {}
-    for prefix in prefixes or ("",):
-        for entry in list_objects(client, settings.recordings_bucket, prefix):
-            folder, _, name = entry.key.rpartition("/")
-            if not entry.key.startswith(f"{QUARANTINE}/"):
-                folders.setdefault(folder, {})[name] = entry
+    for entry in entries:
+        folder, _, name = entry.key.rpartition("/")
+        if not entry.key.startswith(f"{QUARANTINE}/"):
+            folders.setdefault(folder, {})[name] = entry
     found: dict[str, Listing] = {}
     for folder, files in folders.items():
         for path, objects in _group(folder, files):
@@ -132,15 +135,33 @@ def list_recordings(client: S3Client, settings: Settings, *prefixes: str) -> Ite
 def find_recordings(client: S3Client, settings: Settings, recording_ids: Iterable[str]) -> dict[str, Listing]:
     """Look recordings up by what they are known by; those that are gone are left out."""
     wanted = set(recording_ids)
-    prefixes: set[str] = set()
-    for recording_id in wanted:
-        source = recording_id.rpartition("/")[0]
-        # A pseudonym is found among all that its source has sent.
-        ends = ("/",) if source in settings.pseudonymous else (".", "/")
-        begin = source if source in settings.pseudonymous else recording_id
-        prefixes |= {f"{folder}{begin}{end}" for folder in ("", f"{INBOX}/") for end in ends}
-    listings = list_recordings(client, settings, *sorted(prefixes)) if prefixes else ()
-    return {listing.recording_id: listing for listing in listings if listing.recording_id in wanted}
+    of_source: dict[str, list[str]] = {}
+    for recording_id in sorted(wanted):
+        of_source.setdefault(recording_id.rpartition("/")[0], []).append(recording_id)
+    entries = (
+        entry
+        for source, ids in of_source.items()
+        for folder in ("", f"{INBOX}/")
+        for entry in _list_some(client, settings, folder, source, ids)
+    )
+    return {
+        listing.recording_id: listing for listing in _recordings(settings, entries) if listing.recording_id in wanted
+    }
+
+
+def _list_some(
+    client: S3Client, settings: Settings, folder: str, source: str, recording_ids: list[str]
+) -> Iterator[StoredObject]:
+    """List what may belong to some recordings of one source in one folder, with as few requests as will do."""
+    bucket, all_of_it = settings.recordings_bucket, f"{folder}{source}/"
+    # A pseudonym is found among all that its source has sent.
+    few = None if source in settings.pseudonymous else list_if_few(client, bucket, all_of_it)
+    if few is not None:
+        yield from few
+        return
+    named = [f"{folder}{recording_id}{end}" for recording_id in recording_ids for end in (".", "/")]
+    for prefix in [all_of_it] if source in settings.pseudonymous else named:
+        yield from list_objects(client, bucket, prefix)
 
 
 def list_files(client: S3Client, settings: Settings, recording_id: str) -> Iterator[StoredObject]:

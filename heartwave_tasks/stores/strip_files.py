@@ -1,14 +1,14 @@
-"""Strips written: a recording of any length reduced piece by piece, on disk rather than in memory.
+"""Strips written: a recording of any length reduced piece by piece, in memory that does not grow with it.
 
-What `heartwave_tasks.stores.strips` reads. Every level of every lead grows in a file of its own, because nobody knows
-how long its pieces will be before they are compressed; then all are put into one.
+What `heartwave_tasks.stores.strips` reads. Every level of every lead grows by itself, because nobody knows how long its
+pieces will be before they are compressed; what grows long goes to a file of its own. Then all are put into one.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 8 * PIECE
 """Samples of all leads that are read at a time."""
 
+_MOST_IN_MEMORY: Final = 1 << 20  # bytes of a level: all there is of an hour; of a day the finest level goes to a file
 _RANGE_SAMPLES: Final = 200_000  # every so-manieth sample tells as much, and is sorted in no time
 
 
@@ -45,7 +46,7 @@ def write_strip(
             pyramid.add(lead)
     at = 0
     bounds: list[list[list[int]]] = []
-    for level in range(pyramids[0].n_levels):
+    for level in range(len(pyramids[0].levels)):
         bounds.append([])
         for pyramid in pyramids:
             lengths = pyramid.finish(level)
@@ -62,10 +63,35 @@ def write_strip(
     told = json.dumps(header, separators=(",", ":")).encode()
     with path.open("wb") as file:
         file.write(MARK + LENGTH.pack(len(told)) + told)
-        for level in range(pyramids[0].n_levels):
+        for level in range(len(pyramids[0].levels)):
             for pyramid in pyramids:
-                with pyramid.path_of(level).open("rb") as part:
-                    shutil.copyfileobj(part, file, 1 << 20)
+                pyramid.levels[level].copy_to(file)
+
+
+class _Level:
+    """What one level of a pyramid is compressed to: in memory, what there is too much of in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._recent = bytearray()
+        self._has_file = False
+        self.lengths: list[int] = []
+
+    def append(self, packed: bytes) -> None:
+        """Add a piece."""
+        self.lengths.append(len(packed))
+        self._recent += packed
+        if len(self._recent) > _MOST_IN_MEMORY:
+            with self._path.open("ab" if self._has_file else "wb") as file:
+                file.write(self._recent)
+            self._has_file, self._recent = True, bytearray()
+
+    def copy_to(self, target: BinaryIO) -> None:
+        """Write all pieces, one after the other."""
+        if self._has_file:
+            with self._path.open("rb") as file:
+                shutil.copyfileobj(file, target, 1 << 20)
+        target.write(self._recent)
 
 
 class _Pyramid:
@@ -75,21 +101,14 @@ class _Pyramid:
     """
 
     def __init__(self, stem: Path, n_samples: int) -> None:
-        self._stem = stem
-        self.n_levels = 1
+        n_levels = 1
         while n_samples > SMALLEST_LEVEL:
             n_samples = -(-n_samples // FACTOR)
-            self.n_levels += 1
+            n_levels += 1
+        self.levels = [_Level(stem.with_name(f"{stem.name}.{level}")) for level in range(n_levels)]
         self._waiting: list[NDArray[np.int16]] = [
-            np.empty((0, 2) if level else 0, dtype=np.int16) for level in range(self.n_levels)
+            np.empty((0, 2) if level else 0, dtype=np.int16) for level in range(n_levels)
         ]
-        self._lengths: list[list[int]] = [[] for _ in range(self.n_levels)]
-        for level in range(self.n_levels):
-            self.path_of(level).write_bytes(b"")
-
-    def path_of(self, level: int) -> Path:
-        """Where a level's pieces lie, one after the other."""
-        return self._stem.with_name(f"{self._stem.name}.{level}")
 
     def add(self, entries: NDArray[np.int16], level: int = 0) -> None:
         """Append entries to a level, and to those above what is complete of them."""
@@ -103,16 +122,14 @@ class _Pyramid:
         """Write what is left of a level, those below having been finished; return the lengths of its pieces."""
         if len(self._waiting[level]):
             self._write(level, self._waiting[level])
-        return self._lengths[level]
+        return self.levels[level].lengths
 
     def _write(self, level: int, piece: NDArray[np.int16]) -> None:
         # Differences along time: neighbours are much alike.
         steps = np.diff(piece, axis=0, prepend=np.zeros_like(piece[:1]))
         packed: bytes = pa.compress(np.ascontiguousarray(steps).tobytes(), codec="zstd", asbytes=True)
-        with self.path_of(level).open("ab") as file:
-            file.write(packed)
-        self._lengths[level].append(len(packed))
-        if level + 1 < self.n_levels:
+        self.levels[level].append(packed)
+        if level + 1 < len(self.levels):
             self.add(extremes(piece, -(-len(piece) // FACTOR), FACTOR), level + 1)
 
 

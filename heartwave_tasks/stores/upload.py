@@ -54,6 +54,8 @@ class UploadSummary:
         ``record: file`` for each signal file that a header names and that was not there to take.
     refused
         Headers left out because their names are not safe.
+    undescribed
+        CSV files left out because they have no sidecar.
     """
 
     uploaded: int
@@ -63,6 +65,7 @@ class UploadSummary:
     recordings: int = 0
     incomplete: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    undescribed: tuple[str, ...] = ()
 
 
 def upload_recordings(
@@ -110,7 +113,8 @@ def _upload(
             pool.shutdown(cancel_futures=True)
             raise
     missing = tuple(f"{record.name}: {name}" for record in records for name in record.missing)
-    return UploadSummary(uploaded, files - uploaded, files, n_bytes, len(records), missing, found.refused)
+    sizes = uploaded, files - uploaded, files, n_bytes, len(records)
+    return UploadSummary(*sizes, incomplete=missing, refused=found.refused, undescribed=found.undescribed)
 
 
 def _in_order(record: Record) -> tuple[Path, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-import wfdb
-from wfdb.io.annotation import ann_labels
+from wfdb.io.annotation import ann_labels, proc_ann_bytes
 
 from heartwave_tasks.ecg.labels import is_beat
 
@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.stores.arrivals import Arrival
 
+    Parsed: TypeAlias = tuple[NDArray[np.int64], NDArray[np.str_], float | None]
+
 SUFFIX: Final = ".atr"
 
 _SKIP, _NUM, _SUB, _CHN, _AUX = 59, 60, 61, 62, 63
 _SYMBOLS: Final = np.full(64, "", dtype="<U1")
 for _label in ann_labels:
     _SYMBOLS[_label.label_store] = _label.symbol
+_NOTE: Final = 22
 _DEFINITION: Final = b"## "
+_DEFINITIONS_BEGIN, _DEFINITIONS_END = "## annotation type definitions", "## end of definitions"
+_RATE: Final = re.compile(r"## time resolution: (\d+\.?\d*)")
+_CUSTOM_SYMBOL: Final = re.compile(r"(\d+) (\S+) .+")
 
 
 def read_annotations(
@@ -36,16 +42,17 @@ def read_annotations(
     if not arrival.file(SUFFIX).is_file():
         return None
     try:
-        plain = parse_plain(arrival.file(SUFFIX).read_bytes())
-        if plain is not None:
-            samples, symbols, counted = *plain, counting_frequency
-        else:
-            annotations = wfdb.rdann(str(arrival.file("")), SUFFIX.removeprefix("."))
-            samples = np.asarray(annotations.sample, dtype=np.int64)
-            symbols = np.asarray(annotations.symbol, dtype="<U1")
-            counted = float(annotations.fs or counting_frequency)
+        content = arrival.file(SUFFIX).read_bytes()
+        samples, symbols, rate = parse_plain(content) or parse_defining(content)
     except Exception as error:
         raise arrival.refuse("bad_annotations", f"the annotations cannot be read ({type(error).__name__}).") from error
+    if (symbols == "").any():
+        raise arrival.refuse(
+            "bad_annotations",
+            "some annotations have a code that neither WFDB nor the file defines, so nobody can say what they mean.",
+            "Define the code in the file, or upload the recording without its annotations: R peaks are detected then.",
+        )
+    counted = counting_frequency if rate is None else rate
     if not math.isfinite(counted) or counted <= 0:
         raise arrival.refuse("bad_annotations", "the annotations are counted at a rate that cannot be.")
     if counted != frequency:
@@ -68,11 +75,11 @@ def read_annotations(
     return samples, symbols
 
 
-def parse_plain(content: bytes) -> tuple[NDArray[np.int64], NDArray[np.str_]] | None:
+def parse_plain(content: bytes) -> Parsed | None:
     """Parse an annotation file of standard symbols alone, in a tenth of the time wfdb takes.
 
-    Returns samples, as the file counts them, and symbols, as `wfdb.rdann` does. None for what is out of the ordinary
-    (symbols or a rate that the file defines itself, an end that is missing), which wfdb is better at.
+    Returns samples, as the file counts them, and symbols, as `wfdb.rdann` does, and no rate. None for what is out of
+    the ordinary: symbols or a rate that the file defines itself, an end that is missing.
     See https://wfdb.io/spec/annot-files.html.
     """
     words = np.frombuffer(content[: len(content) // 2 * 2], dtype="<u2")
@@ -99,13 +106,39 @@ def parse_plain(content: bytes) -> tuple[NDArray[np.int64], NDArray[np.str_]] | 
     return None
 
 
+def parse_defining(content: bytes) -> Parsed:
+    """Parse an annotation file that may define symbols and its rate in Hz, in notes at its beginning.
+
+    wfdb takes the file apart. What the notes mean is read here: `wfdb.rdann` never comes to an end of a note that
+    begins like a definition and is none. A symbol is '' for a code that nobody has defined.
+
+    Raises whatever wfdb does when the file ends in the middle, and `ValueError` for a definition that makes no sense.
+    """
+    found = proc_ann_bytes(np.frombuffer(content, dtype=np.uint8).reshape(-1, 2), None)
+    samples, codes = (np.array(found[place], dtype=np.int64) for place in (0, 1))
+    opening = (samples == 0) & (codes == _NOTE)
+    symbols, rate = _SYMBOLS.copy(), None
+    is_defining = False
+    for note in (found[5][place] for place in np.flatnonzero(opening).tolist()):
+        if note in {_DEFINITIONS_BEGIN, _DEFINITIONS_END}:
+            is_defining = note == _DEFINITIONS_BEGIN
+        elif is_defining:
+            code, symbol = _CUSTOM_SYMBOL.findall(note)[0]
+            # A word is no symbol of a beat, whatever its first letter.
+            symbols[int(code)] = symbol if len(symbol) == 1 else _SYMBOLS[_NOTE]
+        elif rate is None and (told := _RATE.match(note)):
+            rate = float(told[1])
+    kept = ~opening & (codes != 0)
+    return samples[kept], symbols[codes[kept]], rate
+
+
 def _annotated(
     codes: NDArray[np.integer], low: NDArray[np.int64], skipped: NDArray[np.int64], payload: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.str_]] | None:
+) -> Parsed | None:
     """Pick the annotations out of the words of a file up to its end."""
     is_annotation = (codes < _SKIP) & ~payload
     symbols = _SYMBOLS[codes[is_annotation]]
     if not symbols.size or (symbols == "").any():
         return None
     steps = np.where(is_annotation, low, 0) + np.where(payload, 0, skipped)
-    return np.cumsum(steps)[is_annotation], symbols
+    return np.cumsum(steps)[is_annotation], symbols, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from heartwave_tasks.jobs.verify import verify
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import get_object, list_objects, s3_client
 from heartwave_tasks.stores.published_labels import recording_of
+from heartwave_tasks.stores.recordings import find_recordings
 from heartwave_tasks.stores.strips import strip_key
 
 if TYPE_CHECKING:
@@ -132,6 +134,31 @@ def test_a_spoiled_recording_is_set_aside_and_mended(estate: Laboratory) -> None
     estate.run_again(ingest=True)
     assert look(estate).n_wrong == 0
     assert estate.compare().same
+
+
+def test_a_recording_that_rotted_in_its_bucket_is_named(estate: Laboratory) -> None:
+    """Files that are listed as before but hold other bytes are told by their hashes, and nothing is cut from them."""
+    recording_id, key = min(keys(estate).items())
+    client, bucket = s3_client(estate.direct), estate.direct.recordings_bucket
+    kept = get_object(client, bucket, f"{recording_id}.dat")
+    client.put_object(Bucket=bucket, Key=f"{recording_id}.dat", Body=kept[:-1] + bytes([kept[-1] ^ 1]))
+    # No S3 server changes bytes and keeps the ETag; it is the ledger that is told the new one.
+    listing = find_recordings(client, estate.direct, [recording_id])[recording_id]
+    estate.execute(
+        f"UPDATE heartwave.recording_revisions SET listing_fingerprint = '{listing.fingerprint}' "
+        f"WHERE recording_id = '{recording_id}'"
+    )
+    spoil(estate, key)
+
+    report = look(estate, mend=True)
+
+    client.put_object(Bucket=bucket, Key=f"{recording_id}.dat", Body=kept)
+    assert wrong(report) == {("recordings", recording_id), ("beats", recording_id)}
+    found = {finding.station.value: finding for finding in report.findings}
+    assert re.fullmatch("its files hold content [0-9a-f]{12}, not [0-9a-f]{12} as .*", found["recordings"].difference)
+    assert "backup" in found["recordings"].remedy
+    assert "cannot be cut again" in found["beats"].remedy
+    assert not report.mendable
 
 
 def test_a_beat_labelled_twice_is_seen(estate: Laboratory) -> None:

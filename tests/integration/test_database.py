@@ -385,7 +385,7 @@ def test_functions_with_the_owners_rights_pin_their_search_path(database: Databa
     assert sorted(found) == [
         ("ensure_label_partition", ["search_path=pg_catalog, pg_temp"]),
         ("finish_scoring", ["search_path=heartwave, pg_temp", *FOR_SUMMARIES]),
-        ("least_confident_beats", ["search_path=heartwave, pg_temp"]),
+        ("least_confident_beats", ["search_path=heartwave, pg_temp", "enable_sort=off"]),
         ("review_beat", ["search_path=heartwave, pg_temp"]),
         ("summarise_scoring", ["search_path=heartwave, pg_temp", *FOR_SUMMARIES]),
     ]

@@ -9,7 +9,10 @@ import wfdb
 from pydantic import SecretStr
 
 from heartwave_tasks.jobs import ingest
+from heartwave_tasks.stores import objects
+from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.pseudonyms import known_as
+from heartwave_tasks.stores.recordings import find_recordings
 from heartwave_tasks.stores.strips import strip_key
 from heartwave_tasks.stores.upload import upload_recordings
 from tests.integration.ward import Ward, rename
@@ -17,6 +20,8 @@ from tests.unit.signal_files import write_csv, write_edf
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_good_and_bad(ward: Ward) -> None:
@@ -88,6 +93,32 @@ def test_the_inbox(ward: Ward) -> None:
 
     assert ward.ingest().recordings == 2
     assert ward.ask("SELECT count(*) FROM current_quarantine") == [(0,)]
+
+
+def test_recordings_are_found_among_many(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few recordings are found alike where their source has sent few others and where it has sent many."""
+    names = (
+        "ward3/r1.hea",
+        "ward3/r1.dat",
+        "inbox/ward3/r2.hea",
+        "ward3/r3/r3.hea",
+        "ward3/r3/more.dat",
+        "other/r1.hea",
+    )
+    for key in names:
+        ward.put(key, b"1 1")
+    ward.put("ward3/r11.hea", b"another")
+    wanted = ("ward3/r1", "ward3/r2", "ward3/r3", "ward3/gone")
+    client = s3_client(ward.settings)
+
+    few = find_recordings(client, ward.settings, wanted)
+    monkeypatch.setattr(objects, "FEW", 1)
+    among_many = find_recordings(client, ward.settings, wanted)
+
+    assert few == among_many
+    assert {listing.recording_id: sorted(listing.objects) for listing in few.values()} == {
+        "ward3/r1": ["r1.dat", "r1.hea"], "ward3/r2": ["r2.hea"], "ward3/r3": ["more.dat", "r3.hea"],
+    }  # fmt: skip
 
 
 def test_the_newer_of_two_counts(ward: Ward) -> None:

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from heartwave_tasks.ecg.beats import segment
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
+from heartwave_tasks.ecg.labels import NO_CLASS
 from heartwave_tasks.ecg.leads import choose_leads
 from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.jobs.evaluation_rows import to_rows
@@ -291,13 +292,16 @@ def test_reviewer_can_only_review(page: Page, database: DatabaseUrls) -> None:
 
 
 def test_tonight_tells_how_things_stand(page: Page) -> None:
-    """Counts, champion and nights are those of the database; models are listed without any evaluation, too."""
+    """Each beat counts once, however often it was labelled; models are listed without any evaluation, too."""
+    (revision,) = (one.revision_id for one in page.plant.store.annotated_revisions())
+    page.plant.score(revision, page.plant.model(2), _labels(page.beats))
     found = page.get("/data/tonight")
 
     assert found["counts"]["n_recordings"] == found["labelled"]["n_recordings"] == 1
-    assert found["labelled"]["n_labels"] == len(page.beats)
+    assert found["labelled"]["n_beats"] == len(page.beats)
+    assert found["labelled"]["n_labels"] == 2 * len(page.beats)
     assert found["champion"]["model_version"] == 1
-    assert len(found["nights"]) == 1
+    assert [night["n_beats"] for night in found["nights"]] == [len(page.beats)]
     assert page.get("/data/models")["evaluations"] == []
     assert page.client.get("/data/models/7/report", headers=SIGNED_IN).status_code == 404
 
@@ -345,7 +349,55 @@ def test_a_recordings_episodes_are_listed(page: Page) -> None:
     jumped = page.get("/data/jump", id="ward/runs", sample=0, kind="run")["beat"]
     assert jumped["r_peak_sample"] == found[0]["first_sample"]
     assert page.get("/data/jump", id="ward/runs", sample=jumped["r_peak_sample"], kind="run")["beat"] is None
+    assert page.get("/data/jump", id="ward/runs", sample=0, kind="pause")["beat"]["r_peak_sample"] == 8 * 360
+    assert page.get("/data/jump", id="ward/runs", sample=8 * 360, kind="pause")["beat"] is None
     assert [row["recording_id"] for row in page.get("/data/recordings", only="runs")["recordings"]] == ["ward/runs"]
+
+
+def test_no_pause_reaches_across_what_cannot_be_read(page: Page) -> None:
+    """After a beat without a class, and where there is no interval, the page finds no pause; nor does the filter."""
+    batch = labels_of("NNNNNN", [1.0, 2.0, 6.0, 7.0, 107.0, 108.0])
+    batch.class_ids[1] = NO_CLASS  # noise before the first gap
+    batch.rr_previous_s[4] = np.nan  # flutter in the second
+    page.plant.score(page.plant.recording("ward/flutter", 6), page.plant.model(1), batch)
+
+    assert page.get("/data/episodes", id="ward/flutter")["episodes"] == []
+    assert page.get("/data/jump", id="ward/flutter", sample=0, kind="pause")["beat"] is None
+    assert page.get("/data/recordings", only="pauses")["n_found"] == 0
+    (found,) = page.get("/data/recordings", search="flutter")["recordings"]
+    assert (found["n_pauses"], found["longest_rr_s"]) == (0, 1.0)
+
+
+def test_the_paper_marks_what_the_database_knows(page: Page) -> None:
+    """Couplets come with the stretch they reach into, and no others; beats without a class come without one."""
+    samples = page.beats.r_peak_sample
+    for place in (40, 41):
+        page.review("V", int(samples[place]))
+    rate = page.recording.sampling_frequency
+    start, stop = samples[40] / rate, samples[41] / rate
+
+    near = page.get("/data/strip", id=RECORDING, start_s=start - 1, stop_s=stop + 1)
+
+    assert [(one["kind"], one["n_beats"]) for one in near["episodes"]] == [("couplet", 2)]
+    assert near["episodes"][0]["start_s"] == pytest.approx(start)
+    assert page.get("/data/strip", id=RECORDING, start_s=stop + 1, stop_s=stop + 4)["episodes"] == []
+
+
+def test_hours_are_told_one_by_one(page: Page) -> None:
+    """Every hour has its beats, rate, burden, runs and pauses; one without beats is there, and empty."""
+    times = [10.0, 10.8, 11.2, 11.6, 12.4, 7_201.0, 7_202.0, 7_206.0]
+    batch = labels_of("NVVVNNNN", times)
+    batch.rr_previous_s[5] = np.nan
+    revision = page.plant.recording("ward/long", 8, duration_s=3 * 3600.0, noisy_minutes=[70, 71])
+    page.plant.score(revision, page.plant.model(1), batch)
+
+    found = page.get("/data/hours", id="ward/long")
+
+    assert found["hour"] == [0, 1, 2]
+    assert found["n_beats"] == [5, None, 3]
+    assert found["ventricular_percent"] == [60.0, None, 0.0]
+    assert (found["n_runs"], found["n_pauses"]) == ([1, 0, 0], [0, 0, 1])
+    assert page.get("/data/hours", id="ward/none")["hour"] == []
 
 
 def test_whole_recording_at_a_glance(page: Page) -> None:
@@ -357,18 +409,16 @@ def test_whole_recording_at_a_glance(page: Page) -> None:
 
 
 def test_charts_are_drawn_in_the_pages_colours(page: Page) -> None:
-    """Charts are SVG in the colours of the theme that asks, and run no script; of nothing there is none."""
+    """Charts are SVG in the colours of the theme that asks, and run no script."""
     evaluation = evaluation_of({"ward/a": [[90, 1], [2, 7]], "ward/b": [[80, 0], [0, 9]]})
     page.plant.store.save_evaluation(to_rows(page.plant.model(1), evaluation))
-    for theme, colour in (("light", "#4a5766"), ("dark", "#b3bfcb")):
-        for path in ("/data/charts/classes", f"/data/charts/hours?id={RECORDING}"):
-            answer = page.client.get(path, params={"theme": theme} | dict(httpx.URL(path).params), headers=SIGNED_IN)
-            assert answer.status_code == 200, answer.text
-            assert answer.headers["content-type"] == "image/svg+xml"
-            assert "sandbox" in answer.headers["content-security-policy"]
-            assert colour in answer.text
-            assert ("version 1" in answer.text) == ("classes" in path)
-    assert page.client.get("/data/charts/hours", params={"id": "ward/none"}, headers=SIGNED_IN).status_code == 404
+    for theme, size, colour in (("light", "wide", "#4a5766"), ("dark", "narrow", "#b3bfcb")):
+        answer = page.client.get("/data/charts/classes", params={"theme": theme, "size": size}, headers=SIGNED_IN)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert colour in answer.text
+        assert "version 1" in answer.text
 
 
 def test_noise_is_told(page: Page) -> None:

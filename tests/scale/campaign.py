@@ -109,7 +109,7 @@ def explain(owner_url: str, name: str, query: str, plans: Path) -> str:
         (plans / f"{name.strip('()').replace(' ', '_')}.txt").write_text(
             "\n".join(line for (line,) in cursor.fetchall()) + "\n", encoding="utf-8"
         )
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT json) {query}")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {query}")
         ((document,),) = cursor.fetchall()
     connection.close()
     return describe(document[0]["Plan"])
@@ -118,12 +118,13 @@ def explain(owner_url: str, name: str, query: str, plans: Path) -> str:
 def describe(plan: dict[str, Any]) -> str:
     """Say by which kinds of scan a plan read partitions of labels, how many of them, and how many rows it took."""
     scans: dict[str, list[int]] = {}
-    pending, pruned, by_function = [plan], 0, False
+    pending, pruned, pages = [plan], 0, 0
     while pending:
         node = pending.pop()
         pending += node.get("Plans", [])
         pruned += node.get("Subplans Removed", 0)
-        by_function |= node["Node Type"] == "Function Scan"  # whose own plan PostgreSQL does not tell
+        if node["Node Type"] == "Function Scan":  # whose own plan PostgreSQL does not tell
+            pages += node["Shared Hit Blocks"] + node["Shared Read Blocks"]
         if str(node.get("Relation Name", "")).startswith("labels_"):
             if node["Actual Loops"]:
                 found = scans.setdefault(node["Node Type"], [0, 0])
@@ -131,8 +132,8 @@ def describe(plan: dict[str, Any]) -> str:
                 found[1] += round(node["Actual Rows"] * node["Actual Loops"])
             else:
                 pruned += 1
-    if by_function:
-        return "in the order of an index, by a function"
+    if pages:
+        return f"by a function, {pages:,} pages"
     if not scans:
         return NO_LABELS
     told = [f"{kind} of {n} partition{'s' * (n > 1)}, {rows:,} rows" for kind, (n, rows) in sorted(scans.items())]

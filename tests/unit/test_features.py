@@ -181,6 +181,16 @@ def test_comparison_is_that_of_its_definition() -> None:
     np.testing.assert_allclose(match["p_match"], found["p_match"], atol=1e-5)
 
 
+@pytest.mark.parametrize("n_samples", [40, 400])
+def test_spikes_are_looked_for_where_a_recording_ends(n_samples: int) -> None:
+    """Around a beat at either end of a lead, or in one shorter than what is looked at, its ends go on as they are."""
+    lead = np.arange(10.0, 10.0 + n_samples)
+    positions = np.array([0, 20, n_samples // 2, n_samples - 1])
+    index = positions[:, None] + np.arange(-60, 30)
+    expected = 10.0 + np.clip(index, 0, n_samples - 1)
+    assert np.array_equal(pacing._around(lead, positions, (-60, 30)), expected)
+
+
 def test_pacing_filters_as_scipy_does() -> None:
     """What is filtered around the beats only is what filtering the whole recording gives there."""
     lead = np.cumsum(np.random.default_rng(0).normal(size=2_000)).astype(np.float32)

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from heartwave_tasks.settings import PROJECT_ROOT, Settings
 from heartwave_tasks.stores import notices
+from tests.sink import take_notices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.sink import Taken
+
 
 @pytest.fixture
-def sink() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def sink() -> Iterator[tuple[str, Taken]]:
     """A server that takes notices: its Apprise address, and what it was sent."""
-    taken: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200 if "refuse" not in self.path else 500)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"json://127.0.0.1:{server.server_port}", taken
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with take_notices() as found:
+        yield found
 
 
 def settings(urls: str | None) -> Settings:
@@ -49,7 +33,7 @@ def settings(urls: str | None) -> Settings:
     return Settings(notify_urls=urls)
 
 
-def test_notice_reaches_every_address(sink: tuple[str, list[dict[str, Any]]]) -> None:
+def test_notice_reaches_every_address(sink: tuple[str, Taken]) -> None:
     """All addresses of the one setting get title, sentence and kind."""
     url, taken = sink
 
@@ -60,9 +44,7 @@ def test_notice_reaches_every_address(sink: tuple[str, list[dict[str, Any]]]) ->
     ] * 2
 
 
-def test_messengers_that_fail_break_nothing(
-    sink: tuple[str, list[dict[str, Any]]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_messengers_that_fail_break_nothing(sink: tuple[str, Taken], caplog: pytest.LogCaptureFixture) -> None:
     """Without an address, with a wrong one or one that refuses, the notice is logged, and no password with it."""
     url, taken = sink
     with caplog.at_level(logging.INFO):
@@ -105,7 +87,7 @@ else:
     ],
 )
 def test_airflow_tells_of_failures_and_late_labels(
-    sink: tuple[str, list[dict[str, Any]]], tmp_path: Path, event: str, title: str, words: list[str]
+    sink: tuple[str, Taken], tmp_path: Path, event: str, title: str, words: list[str]
 ) -> None:
     """Airflow's notifier names the run, the task and where to look, for a failure and for a missed deadline."""
     url, taken = sink

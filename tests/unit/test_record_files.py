@@ -140,6 +140,25 @@ def test_two_records_of_one_name_are_refused(tmp_path: Path) -> None:
         names(write_directory(tmp_path, files))
 
 
+def test_tables_without_a_sidecar_are_told(tmp_path: Path) -> None:
+    """Any table may be a CSV file, so it is left out without a sidecar, and said so; alone, it is an error."""
+    directory = write_directory(
+        tmp_path, {**FILES, "db/r1.csv": b"II\n0.1\n", "db/r2.csv": b"II\n", "db/r2.json": b"{}"}
+    )
+    with open_records(directory, LARGE) as found:
+        assert [record.name for record in found.records] == ["100", "101", "r2"]
+        assert found.undescribed == ("r1.csv",)
+    with pytest.raises(RecordFilesError, match=r"needs a \.json of the same name"):
+        names(directory / "db" / "r1.csv")
+
+
+def test_a_single_file_of_an_unsafe_name_is_told(tmp_path: Path) -> None:
+    """A recording that is named like a person is not taken, and the sentence says which names are."""
+    (tmp_path / "Maria M.edf").write_bytes(b"")
+    with pytest.raises(RecordFilesError, match="letters, digits, _ and - only"):
+        names(tmp_path / "Maria M.edf")
+
+
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 broken", b""])
 def test_what_is_no_archive_is_told(tmp_path: Path, content: bytes) -> None:
     """A file that is no archive gives a sentence, not a traceback."""

@@ -10,6 +10,7 @@ import pytest
 
 from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.ecg.strips import MISSING, extremes, to_microvolts
+from heartwave_tasks.stores import strip_files
 from heartwave_tasks.stores.strip_files import write_strip
 from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key
 
@@ -82,6 +83,16 @@ def test_every_column_holds_its_samples(
         if first + stretch.per_column <= stop:
             assert (low, high) == (covered.min(), covered.max())
     assert stretch.start + len(stretch.values) * stretch.per_column >= stop
+
+
+def test_long_levels_go_to_files(tmp_path: Path, signals: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too long to be held in memory is written to files beside the strip, and the strip is the same."""
+    expected = written(tmp_path, signals, (0, 1))
+    assert list(tmp_path.iterdir()) == [tmp_path / "strip"]
+    monkeypatch.setattr(strip_files, "_MOST_IN_MEMORY", 50_000)
+
+    assert written(tmp_path, signals, (0, 1)) == expected
+    assert (tmp_path / "strip.0.0").stat().st_size > 50_000
 
 
 def test_close_up_is_the_signal(tmp_path: Path, signals: NDArray[np.float32]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 import wfdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartwave_tasks.stores.wfdb_annotations import parse_plain
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from heartwave_tasks.stores.arrivals import Arrival
+from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.wfdb_annotations import parse_defining, parse_plain, read_annotations
 
 
 def test_plain_files_are_parsed_as_wfdb_does(tmp_path: Path) -> None:
@@ -35,8 +37,8 @@ def test_plain_files_are_parsed_as_wfdb_does(tmp_path: Path) -> None:
     assert found[1].tolist() == expected.symbol
 
 
-def test_what_a_file_defines_itself_is_left_to_wfdb(tmp_path: Path) -> None:
-    """A rate or a symbol of the file's own, and a file without an end, are not parsed here."""
+def test_what_a_file_defines_itself_is_not_plain(tmp_path: Path) -> None:
+    """A rate or a symbol of the file's own, and a file without an end, are for `parse_defining`."""
     wfdb.wrann("r1", "atr", np.array([10, 300]), symbol=["N", "N"], fs=250, write_dir=str(tmp_path))
     assert parse_plain((tmp_path / "r1.atr").read_bytes()) is None
     wfdb.wrann("r2", "atr", np.array([10, 300]), symbol=["N", "N"], write_dir=str(tmp_path))
@@ -44,6 +46,52 @@ def test_what_a_file_defines_itself_is_left_to_wfdb(tmp_path: Path) -> None:
     assert parse_plain(whole) is not None
     assert parse_plain(whole[:-2]) is None
     assert parse_plain(b"") is None
+
+
+def test_definitions_are_read_as_wfdb_does(tmp_path: Path) -> None:
+    """A file's own rate and symbols are those wfdb finds; a word for a symbol is no beat."""
+    own = [(45, "X", "a beat of ours"), (46, "Y", "not a beat")]
+    wfdb.wrann(
+        "r1", "atr", np.array([0, 10, 300, 700]), symbol=["+", "N", "X", "Y"], custom_labels=own, fs=250.5,
+        write_dir=str(tmp_path),
+    )  # fmt: skip
+    content, expected = (tmp_path / "r1.atr").read_bytes(), wfdb.rdann(str(tmp_path / "r1"), "atr")
+    samples, symbols, rate = parse_defining(content)
+    assert samples.tolist() == expected.sample.tolist()
+    assert symbols.tolist() == expected.symbol
+    assert rate == expected.fs == 250.5
+    assert parse_defining(content.replace(b"46 Y not", b"46 Nxt t"))[1].tolist() == ["+", "N", "X", '"']
+
+
+@pytest.mark.parametrize("damage", [b"## time resolutioo: 250", b"## time resolution: 25x", b"## an odd comment here "])
+def test_a_definition_that_is_none_keeps_nobody_busy(tmp_path: Path, damage: bytes) -> None:
+    """A note that begins like a definition, and is none, is a note; wfdb looks at it for ever."""
+    wfdb.wrann("r1", "atr", np.array([10, 300]), symbol=["N", "V"], fs=250, write_dir=str(tmp_path))
+    sound = (tmp_path / "r1.atr").read_bytes()
+    assert sound.count(b"## time resolution: 250") == 1
+    samples, symbols, _ = parse_defining(sound.replace(b"## time resolution: 250", damage))
+    assert samples.tolist() == [10, 300]
+    assert symbols.tolist() == ["N", "V"]
+
+
+def test_a_code_that_nobody_defined_refuses_the_recording(tmp_path: Path) -> None:
+    """What an annotation of an unknown code means, nobody can say: wfdb's nan must not become a normal beat, n."""
+    words = np.array([(1 << 10) | 100, (45 << 10) | 50, 0], dtype="<u2")
+    (tmp_path / "r1.atr").write_bytes(words.tobytes())
+    with pytest.raises(RecordingProblem, match="neither WFDB nor the file defines"):
+        read_annotations(Arrival.of(tmp_path, "ward/r1"), 1_000, 360.0, 360.0)
+
+
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    """Whatever a file holds, it is read or refused, and soon."""
+    with TemporaryDirectory() as directory:
+        Path(directory, "r1.atr").write_bytes(content)
+        with contextlib.suppress(RecordingProblem):
+            read = read_annotations(Arrival.of(Path(directory), "ward/r1"), 1_000, 360.0, 360.0)
+            assert read is not None
+            assert (read[0] >= 0).all()
+            assert "" not in read[1]
 
 
 @given(content=st.binary(max_size=200))

@@ -37,8 +37,13 @@ export function tell(sentence) {
 export const CLASSES = ["N", "S", "V", "F", "Q"];
 export const CLASS_NAMES = { N: "normal", S: "supraventricular", V: "ventricular", F: "fusion", Q: "unknown or paced" };
 
+/** What a class is called; a beat whose signal shows nothing has none. */
+export function className(name) {
+  return CLASS_NAMES[name] ?? "unclassifiable";
+}
+
 export function classMark(name) {
-  return h("span", { class: `class ${name}`, title: CLASS_NAMES[name] }, name);
+  return h("span", { class: `class ${name ?? "U"}`, title: className(name) }, name ?? "?");
 }
 
 /** Where the model has learnt from the recording, say so: its labels prove nothing about new patients. */
@@ -49,7 +54,7 @@ export function trainedOn(row) {
 /** A chart that the server draws in the colours of the theme, anew when the theme changes. */
 export function chart(address, told) {
   const picture = h("img", { class: "chart", alt: told });
-  const draw = () => { picture.src = `data/charts/${address}${address.includes("?") ? "&" : "?"}theme=${document.documentElement.classList.contains("dark") ? "dark" : "light"}`; };
+  const draw = () => { picture.src = `data/charts/${address}?theme=${document.documentElement.classList.contains("dark") ? "dark" : "light"}&size=${innerWidth < 700 ? "narrow" : "wide"}`; };
   addEventListener("themechange", function again() { if (picture.isConnected) draw(); else removeEventListener("themechange", again); });
   draw();
   return picture;
@@ -61,6 +66,11 @@ export function legend() {
 
 export function count(value) {
   return value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");
+}
+
+/** "1 recording", "2 recordings": the words alone. */
+export function plural(value, one, many = `${one}s`) {
+  return value === 1 ? one : many;
 }
 
 export function percent(value, digits = 1) {

@@ -1,6 +1,6 @@
 // Drift: what share of a night's beats each class has, beside the thirty days before it.
 
-import { CLASSES, CLASS_NAMES, classMark, count, h } from "./dom.js";
+import { CLASSES, CLASS_NAMES, classMark, h } from "./dom.js";
 
 /**
  * found: columns night, class, n_beats, share, change of the champion's nights, in the order of time.
@@ -18,11 +18,10 @@ export function drift(found, population) {
     return h("tr", {}, h("th", { scope: "row" }, classMark(name), " ", CLASS_NAMES[name]),
       h("td", { class: "num" }, share(found.share[at])),
       h("td", { class: "num" }, found.change[at] === null ? "–" : `${found.change[at] < 0 ? "−" : "+"}${Math.abs(100 * found.change[at]).toFixed(2)}`),
-      h("td", { class: "wide" }, course(places.map((place) => found.share[place]), name)),
-      h("td", { class: "num" }, count(found.n_beats[at])));
+      h("td", { class: "wide" }, course(places.map((place) => found.share[place]), name)));
   });
   return h("section", { class: "card drift" }, h("h2", {}, "Drift", h("span", { class: "at" }, `night of ${last}`)),
-    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["Class", "Share", "Change, points", `Last ${nights.length} ${nights.length === 1 ? "night" : "nights"}`, "Beats"].map((name, at) => h("th", { scope: "col", class: at && at !== 3 ? "num" : null }, name)))),
+    h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["Class", "Share of beats", "Change, points", `${nights.length} ${nights.length === 1 ? "night" : "nights"}`].map((name, at) => h("th", { scope: "col", class: at && at !== 3 ? "num" : null }, name)))),
       h("tbody", {}, rows)),
     h("p", { class: "muted small" }, found.change.some((value) => value !== null) ? "Change: against the mean of the 30 days before, same model version." : "The first nights of this version: nothing to compare with yet."),
     stability(population));

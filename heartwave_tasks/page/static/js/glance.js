@@ -4,7 +4,7 @@ import { font, prepare } from "./canvas.js";
 import { clock } from "./dom.js";
 import { colours } from "./theme.js";
 
-const HEIGHT = 74;
+const HEIGHT = 78;
 
 export function drawGlance(canvas, view, overview, duration) {
   const { context, width } = prepare(canvas, HEIGHT);
@@ -32,32 +32,35 @@ export function drawGlance(canvas, view, overview, duration) {
         if (!overview[name][i]) return;
         context.globalAlpha = 0.3 + 0.7 * Math.min(1, (3 * overview[name][i]) / overview.n[i]);
         context.fillStyle = colour[name];
-        context.fillRect(at, top, wide, 6);
+        context.fillRect(at, top, wide, 8);
         context.globalAlpha = 1;
       };
       row("s", 51);
-      row("v", 59);
+      row("v", 64);
     }
   }
   context.font = font(10, 500);
   context.textBaseline = "middle";
   context.fillStyle = colour["ink-3"];
   context.textAlign = "left";
-  context.fillText("bpm", 6, 9);
+  for (const [text, at] of [["/min", 9], ["S", 55], ["V", 68]]) written(context, colour, text, 6, at);
   context.textAlign = "right";
-  for (const [text, at] of [["60", y(60)], ["120", y(120)], [clock(duration), 67]]) {
-    const room = context.measureText(text).width;
-    context.globalAlpha = 0.85;
-    context.fillStyle = colour.surface;
-    context.fillRect(width - room - 8, at - 6, room + 6, 12);
-    context.globalAlpha = 1;
-    context.fillStyle = colour["ink-2"];
-    context.fillText(text, width - 5, at);
-  }
+  for (const [text, at] of [["60", y(60)], ["120", y(120)], [clock(duration), 9]]) written(context, colour, text, width - 5, at);
   const left = x(view.start), right = Math.max(left + 3, x(view.start + view.span));
   context.fillStyle = colour.shade;
   context.fillRect(left, 0, right - left, HEIGHT);
   context.strokeStyle = colour.accent;
   context.lineWidth = 1.5;
   context.strokeRect(left + 0.5, 0.75, right - left - 1, HEIGHT - 1.5);
+}
+
+/** Text on a ground of its own, so that what lies below does not run through it. */
+function written(context, colour, text, x, y) {
+  const room = context.measureText(text).width;
+  context.globalAlpha = 0.85;
+  context.fillStyle = colour.surface;
+  context.fillRect(context.textAlign === "right" ? x - room - 3 : x - 3, y - 6, room + 6, 12);
+  context.globalAlpha = 1;
+  context.fillStyle = colour["ink-2"];
+  context.fillText(text, x, y);
 }

@@ -3,12 +3,21 @@
 import { showComparison } from "./comparison.js";
 import { chart, count, fill, h, moment } from "./dom.js";
 import { history, promotion } from "./promotion.js";
+import { dagLink } from "./beginning.js";
 import { airflow, get } from "./server.js";
 
 const PROTOCOLS = {
   patient_folds: ["Patients never seen", "every patient tested once by a model that has not seen them; the champion is chosen here"],
   inter_patient: ["DS1 → DS2", "MIT-BIH’s usual division by patients, to compare with the literature"],
   random_beats: ["Random beats", "beats of one patient on both sides: for comparison with older papers only"],
+};
+
+const WORDS = {
+  "N/S/V mean F1": "Mean of the F1 scores of normal, supraventricular and ventricular beats",
+  Accuracy: "Share of test beats labelled right",
+  "Se / +P": "Sensitivity: of the beats of this class, how many were found. Positive predictivity: of those called so, how many are",
+  κ: "Cohen’s kappa: agreement beyond chance, 1 at most",
+  "Calibration error": "How far confidences are from how often they are right, 0 at best",
 };
 
 const PACED = "_paced";
@@ -34,7 +43,7 @@ export async function showModels(place, parameters, person) {
   const found = await get("models");
   const versions = [...new Set(found.evaluations.map((row) => row.model_version))].sort((a, b) => b - a);
   if (!versions.length) {
-    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, "No model yet"), "Trigger retrain_models in Airflow, or wait for Sunday night."));
+    fill(place, h("div", { class: "head" }, h("h1", {}, "Models")), h("div", { class: "card empty" }, h("strong", {}, found.champion ? `Version ${found.champion.model_version} labels, and no test of it is known` : "No model yet"), dagLink("retrain_models"), " trains one when you press Trigger, and every Sunday at 03:00 UTC, from recordings with reference annotations."));
     return;
   }
   const champion = found.champion?.model_version ?? null;
@@ -43,7 +52,7 @@ export async function showModels(place, parameters, person) {
   const protocols = [...new Set(found.evaluations.map((row) => row.protocol))].sort((a, b) => placeOf(a) - placeOf(b) || a.localeCompare(b));
   fill(place,
     h("div", { class: "head" },
-      h("div", {}, h("h1", {}, "Models"), h("p", { class: "sub" }, `${versions.length} ${versions.length === 1 ? "version" : "versions"}; ${champion === null ? "none is champion yet" : `version ${champion} labels tonight`}`)),
+      h("div", {}, h("h1", {}, "Models"), h("p", { class: "sub" }, `${versions.length} ${versions.length === 1 ? "version" : "versions"}; ${champion === null ? "none is champion yet" : `version ${champion} labels tonight`}. Se is sensitivity, +P positive predictivity`)),
       h("div", { class: "actions" },
         person.may_promote && earlier ? h("button", { type: "button", onclick: () => promotion(null, champion, again) }, "Roll back…") : null,
         h("a", { class: "button", href: airflow("dags/retrain_models").href, target: "_top" }, "Retrain in Airflow"))),
@@ -62,10 +71,10 @@ function leaderboard(protocol, found, champion, person, again) {
   const chooses = protocol === "patient_folds" && person.may_promote;
   return h("section", { class: "card table hover" },
     h("div", { class: "caption" }, h("h2", {}, title), h("p", { class: "muted" }, told)),
-    h("table", {}, h("thead", {}, h("tr", {}, ["", "Version", "N/S/V mean F1", "Accuracy", ...shown.map((name) => `${name} Se / +P`), "κ", "Calibration error", "Test beats", "Trained", "Report"].map((name, at) => h("th", { scope: "col", class: at > 1 && at < 10 ? "num" : null }, name || h("span", { class: "sr" }, "Place"))))),
+    h("table", {}, h("thead", {}, h("tr", {}, ["", "Version", "N/S/V mean F1, %", "Accuracy, %", ...shown.map((name) => `${name} Se / +P, %`), "κ", "Calibration error", "Test beats", "Trained", "Report"].map((name, at) => h("th", { scope: "col", class: at > 1 && at < 10 ? "num" : null, title: WORDS[name.split(",")[0].replace(/^[A-Z] Se/, "Se")] }, name || h("span", { class: "sr" }, "Place"))))),
       h("tbody", {}, rows.map((row) => h("tr", {},
-        h("td", { class: "muted" }, row.place),
-        h("th", { scope: "row" }, h("strong", {}, `${row.model_version}`), h("span", { class: "lead" }, row.architecture), " ", row.model_version === champion ? h("span", { class: "chip accent" }, "champion") : null),
+        h("td", { class: "muted" }, `${row.place}.`),
+        h("th", { scope: "row" }, h("strong", {}, `v${row.model_version}`), h("span", { class: "lead" }, row.architecture), " ", row.model_version === champion ? h("span", { class: "chip accent" }, "champion") : null),
         h("td", { class: "num strong" }, share(row.nsv_mean_f1)), h("td", { class: "num" }, share(row.accuracy)),
         shown.map((name) => { const one = figure(row, name); return h("td", { class: "num" }, `${share(one?.sensitivity)} / ${share(one?.positive_predictivity)}`); }),
         h("td", { class: "num" }, row.cohen_kappa === null ? "–" : row.cohen_kappa.toFixed(3)), h("td", { class: "num" }, row.ece === null ? "–" : row.ece.toFixed(3)), h("td", { class: "num" }, count(row.n_beats)),

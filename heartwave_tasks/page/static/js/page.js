@@ -39,7 +39,7 @@ async function show() {
     if (turn === shown) leave = left ?? null;
     else left?.();
   } catch (error) {
-    if (turn === shown) fill(place, h("div", { class: "empty", role: "alert" }, h("strong", {}, "This cannot be shown"), error.message));
+    if (turn === shown) fill(place, h("div", { class: "card empty", role: "alert" }, h("h1", {}, "This cannot be shown"), h("p", {}, error.message), h("p", {}, name === "strip" ? h("a", { class: "button", href: "#/recordings" }, "All recordings") : h("button", { type: "button", onclick: show }, "Try again"))));
     if (!["ServerError"].includes(error.constructor.name)) console.error(error);
   }
 }

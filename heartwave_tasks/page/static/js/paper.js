@@ -2,13 +2,14 @@
 
 import { font, prepare } from "./canvas.js";
 import { clock } from "./dom.js";
-import { colours } from "./theme.js";
+import { colours, tintOf } from "./theme.js";
 
 export const PIXELS_PER_MM = 96 / 25.4;
 export const MM_PER_SECOND = 25;
 export const UNSURE = 0.6;
 const MISSING = -32768;
 const LABELS = 44, LEAD = 168, RR = 84, AXIS = 22;
+const LONGEST_RR = 2; // s; longer ones are drawn as arrows
 const STEPS = [0.2, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
 
 /** Height of the drawing with so many leads. */
@@ -38,7 +39,7 @@ export function drawPaper(canvas, view, strip, overview) {
   });
   if (beats) {
     drawLabels(context, colour, view, beats, rate, x, width);
-    drawRuns(context, colour, beats, rate, x, width);
+    drawEpisodes(context, colour, strip.episodes, x, width);
     drawIntervals(context, colour, beats, rate, x, bottom, width, view);
   } else if (overview) drawDensity(context, colour, overview, x, bottom, width);
   drawAxis(context, colour, view, x, bottom + RR, width);
@@ -130,7 +131,7 @@ function shadeBeats(context, colour, view, beats, rate, x, bottom, width) {
     if (name === "N" && !chosen) continue;
     const half = Math.max(1, 0.14 * perSecond);
     context.globalAlpha = chosen ? 0.2 : 0.1;
-    context.fillStyle = chosen && name === "N" ? colour.accent : colour[name.toLowerCase()];
+    context.fillStyle = chosen && name === "N" ? colour.accent : tintOf(colour, name);
     context.fillRect(at - half, LABELS, half * 2, bottom - LABELS);
     context.globalAlpha = 1;
     if (chosen) {
@@ -147,9 +148,9 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
   for (let i = 0; i < beats.r_peak_sample.length; i++) {
     const at = x(beats.r_peak_sample[i] / rate);
     if (at < -10 || at > width + 10) continue;
-    const name = beats.class[i], unsure = beats.confidence[i] < UNSURE;
-    const reference = beats.reference[i], wrong = reference && reference !== name;
-    const tint = colour[name.toLowerCase()];
+    const name = beats.class[i], unsure = name !== null && beats.confidence[i] < UNSURE;
+    const reference = beats.reference[i], wrong = name && reference && reference !== name;
+    const tint = tintOf(colour, name), letter = name ?? "?";
     if (gap > 13) {
       if (name !== "N" || beats.r_peak_sample[i] === view.selected) {
         context.fillStyle = tint;
@@ -159,7 +160,7 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
         context.fillStyle = colour.paper;
       } else context.fillStyle = tint;
       context.font = font(12, 700);
-      context.fillText(beats.reviewed?.[i] ? `${name}✓` : name, at, 31.5);
+      context.fillText(beats.reviewed?.[i] ? `${letter}✓` : letter, at, 31.5);
       if (unsure) {
         context.strokeStyle = colour.warn;
         context.lineWidth = 1.5;
@@ -173,7 +174,7 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
         context.fillText(`ref ${reference}`, at, 50);
       }
       const room = i + 1 < beats.r_peak_sample.length ? x(beats.r_peak_sample[i + 1] / rate) - at : Infinity;
-      if ((name !== "N" || unsure) && room > 56) {
+      if (name && (name !== "N" || unsure) && room > 56) {
         context.font = font(10.5, 500);
         context.fillStyle = colour["ink-2"];
         context.textAlign = "left";
@@ -189,8 +190,8 @@ function drawLabels(context, colour, view, beats, rate, x, width) {
   }
 }
 
-/** Mark couplets and runs of V, and pauses of three seconds and more. */
-function drawRuns(context, colour, beats, rate, x, width) {
+/** Mark couplets and runs of V, and pauses of three seconds and more, as the database knows them. */
+function drawEpisodes(context, colour, episodes, x, width) {
   const mark = (from, to, text, tint, y, brief = "") => {
     const a = x(from), b = x(to);
     if (b < 0 || a > width) return;
@@ -211,28 +212,16 @@ function drawRuns(context, colour, beats, rate, x, width) {
     context.textBaseline = "middle";
     context.fillText(text, middle, y);
   };
-  const samples = beats.r_peak_sample, n = samples.length;
-  for (let i = 0; i < n;) {
-    if (beats.class[i] !== "V") { i++; continue; }
-    let j = i;
-    while (j + 1 < n && beats.class[j + 1] === "V") j++;
-    const length = j - i + 1;
-    if (length >= 2) {
-      const seconds = (samples[j] - samples[i]) / rate;
-      const bpm = Math.round((60 * (length - 1)) / seconds);
-      mark(samples[i] / rate, samples[j] / rate, length === 2 ? "couplet" : `run of ${length} · ${bpm}/min`, colour.v, 11, length === 2 ? "" : `run of ${length}`);
-    }
-    i = j + 1;
-  }
-  for (let i = 0; i < n; i++) {
-    const rr = beats.rr_previous_s[i];
-    if (rr >= 3) mark(samples[i] / rate - rr, samples[i] / rate, `pause ${rr.toFixed(2)} s`, colour.warn, 11);
+  for (const { kind, start_s: start, end_s: end, length_s: length, n_beats: n, rate_bpm: rate } of episodes ?? []) {
+    if (kind === "pause") mark(start, end, `pause ${length.toFixed(1)} s`, colour.warn, 11, `${length.toFixed(1)} s`);
+    else if (kind === "run") mark(start, end, `run of ${n} · ${Math.round(rate)}/min`, colour.v, 11, `run of ${n}`);
+    else mark(start, end, "couplet", colour.v, 11);
   }
 }
 
 function rrScale(top) {
-  const low = 0.25, high = 2;
-  return (rr) => top + RR - 8 - ((Math.min(Math.max(rr, low), high) - low) / (high - low)) * (RR - 16);
+  const low = 0.25;
+  return (rr) => top + RR - 8 - ((Math.min(Math.max(rr, low), LONGEST_RR) - low) / (LONGEST_RR - low)) * (RR - 16);
 }
 
 function drawIntervals(context, colour, beats, rate, x, top, width, view) {
@@ -253,9 +242,10 @@ function drawIntervals(context, colour, beats, rate, x, top, width, view) {
   for (let i = 0; i < beats.r_peak_sample.length; i++) {
     const rr = beats.rr_previous_s[i];
     if (rr === null) continue;
-    context.fillStyle = colour[beats.class[i].toLowerCase()];
+    const at = x(beats.r_peak_sample[i] / rate);
+    context.fillStyle = tintOf(colour, beats.class[i]);
     context.beginPath();
-    context.arc(x(beats.r_peak_sample[i] / rate), y(rr), radius, 0, 7);
+    if (rr > LONGEST_RR) { context.moveTo(at, y(rr) - 5); context.lineTo(at + 4, y(rr) + 3); context.lineTo(at - 4, y(rr) + 3); } else context.arc(at, y(rr), radius, 0, 7);
     context.fill();
   }
   rrTitle(context, colour, top);
@@ -274,13 +264,13 @@ function rrFrame(context, colour, top, width) {
     context.textAlign = "right";
     context.textBaseline = "middle";
     context.fillStyle = colour["ink-3"];
-    if (rr < 2) context.fillText(`${rr} s`, width - 6, at - 6);
+    if (rr < 2) context.fillText(`${rr}`, width - 6, at - 6);
   }
   return y;
 }
 
 function rrTitle(context, colour, top) {
-  label(context, colour, "RR", 8, top + 13, colour.surface);
+  label(context, colour, "RR, s", 8, top + 13, colour.surface);
 }
 
 function drawDensity(context, colour, overview, x, top, width) {
@@ -306,6 +296,7 @@ function drawDensity(context, colour, overview, x, top, width) {
       context.globalAlpha = 1;
     }
   }
+  for (const [name, at] of Object.entries(tops)) label(context, colour, name.toUpperCase(), 6, at - 4, colour.paper, 9);
   rrTitle(context, colour, top);
 }
 
@@ -325,14 +316,14 @@ function drawAxis(context, colour, view, x, top, width) {
   }
 }
 
-function label(context, colour, text, left, top, ground) {
-  context.font = font(12, 650);
+function label(context, colour, text, left, top, ground, size = 12) {
+  context.font = font(size, 650);
   context.textAlign = "left";
   context.textBaseline = "middle";
   const wide = context.measureText(text).width;
   context.globalAlpha = 0.85;
   context.fillStyle = ground;
-  context.fillRect(left - 4, top - 9, wide + 8, 18);
+  context.fillRect(left - 4, top - 0.75 * size, wide + 8, 1.5 * size);
   context.globalAlpha = 1;
   context.fillStyle = colour["ink-2"];
   context.fillText(text, left, top);

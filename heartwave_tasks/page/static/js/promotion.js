@@ -49,6 +49,6 @@ export function history(promotions) {
     h("ol", { class: "promotions" }, promotions.map((row, place) => h("li", {},
       h("span", { class: "line" }, h("strong", {}, `Version ${row.model_version}`), h("span", { class: "muted" }, row.architecture),
         place === 0 ? h("span", { class: "chip accent" }, "champion") : null, row.is_rollback ? h("span", { class: "chip warn" }, "rolled back") : null,
-        h("span", { class: "muted at" }, `${moment(row.promoted_at)}, ${row.promoted_by}`)),
+        h("span", { class: "muted at", title: row.promoted_by }, `${moment(row.promoted_at)}, ${row.promoted_by.replace(/ \w+__\S+$/, "")}`)),
       h("p", { class: "muted" }, row.reason)))));
 }

@@ -1,10 +1,12 @@
 // Recordings: a table to search, with each one's burden drawn beside its name.
 
 import { CLASSES, count, duration, fill, h, legend, percent, trainedOn } from "./dom.js";
+import { dagLink } from "./beginning.js";
 import { get } from "./server.js";
 
 const FILTERS = [["ventricular", "PVC > 10 %"], ["runs", "Runs ≥ 3"], ["pauses", "Pauses ≥ 3 s"], ["review", "Needs review"], ["noise", "Unreadable minutes"], ["unlabelled", "Not labelled yet"], ["held", "Held back"]];
-const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["runs", "Longest run"], ["rate", "Fastest"], ["quality", "Poorest signal"], ["duration", "Longest"], ["newest", "Newest"]];
+const ORDERS = [["recording", "Name"], ["ventricular", "Most ventricular"], ["supraventricular", "Most supraventricular"], ["rate", "Fastest"], ["runs", "Longest run"], ["pauses", "Longest pause"], ["quality", "Poorest signal"], ["duration", "Longest"], ["review", "Most to review"], ["newest", "Newest"]];
+const COLUMNS = [["Recording", "recording"], ["Burden", null], ["V", "ventricular"], ["S", "supraventricular"], ["Heart rate, /min", "rate"], ["Runs of V", "runs"], ["Pauses ≥ 3 s", "pauses"], ["Longest RR", "pauses"], ["Quality", "quality"], ["Length", "duration"], ["Beats", null], ["To review", "review"], ["Model", null]];
 const FIELDS = { N: "n_normal", S: "n_supraventricular", V: "n_ventricular", F: "n_fusion", Q: "n_unknown_or_paced" };
 
 export async function showRecordings(place, parameters) {
@@ -57,13 +59,14 @@ export async function showRecordings(place, parameters) {
     if (!rows.length) {
       const filtered = state.search || state.only.size;
       fill(body, h("div", { class: "card empty" }, h("strong", {}, filtered ? "No recording fits" : "No recording has been ingested"),
-        filtered ? "Take a filter away, or search for less." : "heartwave upload puts recordings into the bucket; ingest_recordings takes them up every hour."));
+        filtered ? "Take a filter away, or search for less." : [h("code", {}, "heartwave upload PATH --source NAME"), " puts recordings into the bucket; ", dagLink("ingest_recordings"), " takes them up every hour."]));
       return;
     }
     fill(body,
       h("div", { class: "card table" }, h("table", {},
-        h("thead", {}, h("tr", {}, ["Recording", "Burden", "V", "S", "Heart rate", "Runs", "Longest RR", "Quality", "Length", "Beats", "To review", "Model"].map((name, place) =>
-          h("th", { scope: "col", class: place > 1 ? "num" : null }, name)))),
+        h("thead", {}, h("tr", {}, COLUMNS.map(([name, by], place) =>
+          h("th", { scope: "col", class: place > 1 ? "num" : null, "aria-sort": by && by === state.order ? (by === "recording" || by === "quality" ? "ascending" : "descending") : null },
+            by ? h("button", { type: "button", class: "sorts", title: `Order: ${ORDERS.find(([value]) => value === by)[1].toLowerCase()} first`, onclick: () => { order.value = state.order = by; state.offset = 0; load(); } }, name) : name)))),
         h("tbody", {}, rows.map(row)))),
       pages(found));
   }
@@ -90,23 +93,24 @@ function row(recording) {
   return h("tr", { onclick: (event) => { if (!event.target.closest("a")) location.hash = target; } },
     h("th", { scope: "row" },
       h("a", { href: target }, recording.recording_id),
-      h("span", { class: "lead" }, recording.leads.slice(0, 3).join(" · "), recording.leads.length > 3 ? ` +${recording.leads.length - 3}` : "")),
+      h("span", { class: recording.recording_id.length > 18 ? "lead below" : "lead" }, recording.leads.slice(0, 3).join(" · "), recording.leads.length > 3 ? ` +${recording.leads.length - 3}` : "")),
     h("td", { class: "burden" }, labelled ? burden(recording) : recording.held_id ? h("span", { class: "chip warn", title: recording.held_reasons.join(" ") }, "held back") : h("span", { class: "chip" }, "not labelled yet")),
     h("td", { class: `num ${recording.ventricular_percent > 10 ? "V strong" : ""}` }, percent(recording.ventricular_percent)),
     h("td", { class: `num ${recording.supraventricular_percent > 10 ? "S strong" : ""}` }, percent(recording.supraventricular_percent)),
-    h("td", { class: "num" }, recording.heart_rate_bpm ? recording.heart_rate_bpm.toFixed(0) : "–", h("small", { title: "1 % of beats are slower, 1 % faster" }, recording.slow_heart_rate_bpm ? ` ${recording.slow_heart_rate_bpm.toFixed(0)}–${recording.fast_heart_rate_bpm.toFixed(0)}` : " bpm")),
+    h("td", { class: "num" }, recording.heart_rate_bpm ? recording.heart_rate_bpm.toFixed(0) : "–", h("small", { title: "1 % of beats are slower, 1 % faster" }, recording.slow_heart_rate_bpm ? ` ${recording.slow_heart_rate_bpm.toFixed(0)}–${recording.fast_heart_rate_bpm.toFixed(0)}` : "")),
     h("td", { class: `num ${recording.n_runs ? "strong" : ""}` }, recording.n_runs ? h("a", { href: `${target}&jump=run`, title: `Longest: ${recording.longest_run_beats} beats` }, count(recording.n_runs)) : recording.n_runs === null ? "–" : "0"),
-    h("td", { class: `num ${recording.n_pauses ? "strong" : ""}` }, recording.longest_rr_s ? recording.longest_rr_s.toFixed(1) : "–", h("small", {}, " s"),
-      recording.n_pauses ? h("span", { class: "chip warn", title: "RR intervals of 3 s and more" }, `${count(recording.n_pauses)} ≥ 3 s`) : null),
-    h("td", { class: "num" }, recording.quality_percent === null ? "–" : recording.quality_percent.toFixed(0), h("small", {}, " %"),
-      recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Minutes most of which cannot be classified; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} min unreadable`) : null),
+    h("td", { class: `num ${recording.n_pauses ? "strong" : ""}` }, recording.n_pauses ? h("a", { href: `${target}&jump=pause` }, count(recording.n_pauses)) : recording.n_pauses === null ? "–" : "0"),
+    h("td", { class: "num" }, recording.longest_rr_s ? [recording.longest_rr_s.toFixed(1), h("small", {}, " s")] : "–"),
+    h("td", { class: "num" }, recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Minutes most of which cannot be read; ${count(recording.n_unclassifiable)} beats are unclassifiable` }, count(recording.n_noisy_minutes), " min", h("span", { class: "sr" }, " unreadable")) : null,
+      recording.quality_percent === null ? "–" : [recording.quality_percent.toFixed(0), h("small", {}, " %")]),
     h("td", { class: "num" }, duration(recording.duration_s)),
     h("td", { class: "num" }, count(recording.n_beats)),
-    h("td", { class: "num" }, recording.n_unsure ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_unsure)) : "0"),
+    h("td", { class: "num" }, recording.n_unsure ? h("a", { href: `${target}&jump=unsure` }, count(recording.n_unsure)) : recording.n_unsure === null ? "–" : "0"),
     h("td", { class: "num" }, recording.model_version === null ? "–" : `v${recording.model_version}`,
       trainedOn(recording)));
 }
 
+/** Shares of the classes; what is unclassifiable leaves its room empty. */
 function burden(recording) {
   const total = recording.n_beats || 1;
   const told = CLASSES.filter((name) => recording[FIELDS[name]]).map((name) => `${percent(100 * recording[FIELDS[name]] / total)} ${name}`).join(", ");

@@ -62,7 +62,8 @@ export async function showReview(place, _parameters, person) {
   }
 
   function count_() {
-    summary.textContent = `${count(Math.max(0, waiting - done.filter((one) => one.review).length))} beats wait · ${done.length} reviewed just now`;
+    const left = Math.max(0, waiting - done.length);
+    summary.textContent = `${count(left)} ${left === 1 ? "beat waits" : "beats wait"} · ${person.may_write ? `${done.length} reviewed just now` : "you may look, not review: ask for the role user"}`;
   }
 
   function choice(beat, name) {
@@ -92,7 +93,7 @@ export async function showReview(place, _parameters, person) {
     try {
       await post("reviews", { recording_id: beat.recording_id, r_peak_sample: beat.r_peak_sample, class: name });
       seen.add(key(beat));
-      done.push({ beat, name, review: true });
+      done.push({ beat, name });
       undo.disabled = false;
       tell(`${beat.recording_id}: ${CLASS_NAMES[name]}${name === beat.class ? ", as the model says" : ""}.`);
       await next();

@@ -2,13 +2,16 @@
 
 import { drawBeat } from "./beat.js";
 import { listEpisodes } from "./episodes.js";
-import { CLASS_NAMES, chart, clock, count, duration, fill, h, legend, percent, tell } from "./dom.js";
+import { CLASSES, CLASS_NAMES, className, clock, count, duration, fill, h, legend, percent, plural, tell } from "./dom.js";
 import { drawGlance } from "./glance.js";
+import { hourByHour } from "./hours.js";
 import { MM_PER_SECOND, PIXELS_PER_MM, drawPaper, paperHeight } from "./paper.js";
 import { get, post } from "./server.js";
 
 const GAINS = [5, 10, 20];
-const JUMPS = [["V", "v", "V"], ["S", "s", "S"], ["unsure", "u", "unsure"], ["disagreement", "d", "disagreement"], ["run", "r", "run"], ["pause", "p", "pause"]];
+const JUMPS = [["V", "v", "V"], ["S", "s", "S"], ["unsure", "u", "unsure"], ["disagreement", "d", "differs"], ["run", "r", "run"], ["pause", "p", "pause"]];
+
+const TOLD = { beat: "beat", V: "ventricular beat", S: "supraventricular beat", unsure: "beat the model is less than 60 % sure of", disagreement: "beat whose label differs from the reference", run: "run of three and more ventricular beats", pause: "pause of 3 s and more" };
 
 export async function showStrip(place, parameters, person) {
   const id = parameters.get("id") ?? "";
@@ -27,7 +30,7 @@ export async function showStrip(place, parameters, person) {
         h("div", { class: "tools" },
           h("span", { class: "group", role: "group", "aria-label": "Zoom" }, button("Zoom out (−)", "−", () => zoom(2)), button("25 mm/s (0)", "25 mm/s", () => scaleTo(1)), button("Zoom in (+)", "+", () => zoom(0.5)), button("Whole recording (w)", "Whole", whole)),
           gain,
-          h("span", { class: "group", role: "group", "aria-label": "Jump to the next" }, JUMPS.map(([kind, key, name]) => h("button", { type: "button", title: `Next ${name} (${key}; previous: shift ${key})`, onclick: () => jump(kind, "next") }, name, " ", h("kbd", {}, key)))),
+          h("span", { class: "group", role: "group", "aria-label": "Jump to the next" }, JUMPS.map(([kind, key, name]) => h("button", { type: "button", title: `Next ${TOLD[kind]} (${key}; previous: shift ${key})`, onclick: () => jump(kind, "next") }, name, " ", h("kbd", {}, key)))),
           where),
         h("div", { class: "paper" }, paper, glance),
         h("div", { class: "keys", id: "keys" },
@@ -42,17 +45,26 @@ export async function showStrip(place, parameters, person) {
     h("span", {}, recording.leads.join(" · ")), h("span", {}, `${recording.sampling_frequency} Hz`), h("span", {}, duration(length)), h("span", {}, `${count(recording.n_beats)} beats`),
     recording.ventricular_percent > 10 ? h("span", { class: "chip bad" }, `PVC ${percent(recording.ventricular_percent)}`) : null,
     recording.heart_rate_bpm ? h("span", { title: "1 % of beats are slower, 1 % faster" }, `${recording.heart_rate_bpm.toFixed(0)}/min (${recording.slow_heart_rate_bpm?.toFixed(0)}–${recording.fast_heart_rate_bpm?.toFixed(0)})`) : null,
+    recording.n_normal === null && !recording.held_id ? h("span", { class: "chip" }, "not labelled yet") : null,
     recording.held_id ? h("span", { class: "chip warn", title: recording.held_reasons.join(" ") }, "held back: labels look implausible") : null,
-    recording.n_runs ? h("span", { class: "chip bad" }, `${count(recording.n_runs)} ${recording.n_runs === 1 ? "run" : "runs"}, longest ${recording.longest_run_beats}`) : null,
-    recording.n_pauses ? h("span", { class: "chip warn" }, `${recording.n_pauses} ${recording.n_pauses === 1 ? "pause" : "pauses"} ≥ 3 s`) : null,
-    recording.quality_percent !== null && recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Most of them cannot be classified: noise, or no beats to tell apart; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} ${recording.n_noisy_minutes === 1 ? "minute" : "minutes"} unreadable`) : null,
+    recording.n_runs ? h("span", { class: "chip bad" }, `${count(recording.n_runs)} ${plural(recording.n_runs, "run")} of V, longest ${recording.longest_run_beats} beats`) : null,
+    recording.n_pauses ? h("span", { class: "chip warn" }, `${count(recording.n_pauses)} ${plural(recording.n_pauses, "pause")} ≥ 3 s`) : null,
+    recording.quality_percent !== null && recording.n_noisy_minutes ? h("span", { class: "chip warn", title: `Most of them cannot be classified: noise, or no beats to tell apart; ${count(recording.n_unclassifiable)} beats` }, `${count(recording.n_noisy_minutes)} ${plural(recording.n_noisy_minutes, "minute")} unreadable`) : null,
     recording.annotated ? h("span", { class: "chip" }, "annotated") : null,
     recording.in_training_set ? h("span", { class: "chip", title: "Agreement with the reference is no test of this model" }, `model v${recording.model_version} was trained on it`) : null);
   const beside = h("div", { class: "beside" });
   const episodes = h("div", {});
   fill(side, beside, episodes);
-  drawBeat(beside, null);
-  if (length > 2 * 3600 && recording.n_normal !== null) place.append(h("section", { class: "card hours" }, h("h2", {}, "Hour by hour"), chart(`hours?id=${encodeURIComponent(id)}`, "Share of V and S beats and heart rate in each hour")));
+  drawBeat(beside, null, rate, { why: recording.n_normal !== null ? null : recording.held_id ? "Its labels are held back, because they look implausible." : "Its beats have no labels yet: the champion labels them tonight, or when somebody runs score_recordings." });
+  let markHours = null;
+  if (length > 2 * 3600 && recording.n_normal !== null) {
+    get("hours", { id }).then((found) => {
+      const [card, mark] = hourByHour(found, (hour) => { view.span = Math.max(natural(), 60); view.start = 3600 * hour; paper.scrollIntoView({ block: "center" }); moved(); });
+      place.append(card);
+      markHours = mark;
+      draw();
+    }, () => {});
+  }
   get("episodes", { id }).then((found) => fill(episodes, listEpisodes(found.episodes, (episode) => { view.span = Math.max(natural(), 1.5 * episode.length_s); select(episode.first_sample, { centre: true }); })), () => {});
 
   const natural = () => paper.clientWidth / (PIXELS_PER_MM * MM_PER_SECOND);
@@ -66,8 +78,9 @@ export async function showStrip(place, parameters, person) {
     frame = requestAnimationFrame(() => {
       drawPaper(paper, view, strip, overview);
       drawGlance(glance, view, overview, length);
+      markHours?.(view.start, view.start + view.span);
       const speed = (paper.clientWidth / view.span / PIXELS_PER_MM);
-      where.textContent = `${clock(view.start, view.span < 60 ? 1 : 0)} – ${clock(view.start + view.span, view.span < 60 ? 1 : 0)} · ${speed >= 1 ? speed.toFixed(speed < 10 ? 1 : 0) : speed.toPrecision(1)} mm/s`;
+      where.textContent = `${clock(view.start, view.span < 5 ? 1 : 0)} – ${clock(view.start + view.span, view.span < 5 ? 1 : 0)} · ${speed >= 1 ? speed.toFixed(speed < 10 ? 1 : 0) : speed.toPrecision(1)} mm/s`;
     });
   }
 
@@ -122,6 +135,8 @@ export async function showStrip(place, parameters, person) {
     if (view.span > 60) view.span = natural();
     if (centre && (at < view.start + 0.15 * view.span || at > view.start + 0.85 * view.span)) view.start = at - view.span / 2;
     moved();
+    const known = drawn(sample);
+    if (known) drawBeat(beside, known, rate);
     try {
       const found = await get("beat", { id, sample });
       if (turn !== chosen) return;
@@ -130,15 +145,23 @@ export async function showStrip(place, parameters, person) {
         covered = null; load(); select(sample);
       } : null;
       drawBeat(beside, found, rate, { go: select, review });
-      paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${CLASS_NAMES[found.label.class]}, ${Math.round(100 * found.label.confidence)} percent${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
+      paper.setAttribute("aria-label", `ECG strip. Beat at ${clock(at, 1)}: ${className(found.label.class)}${found.label.class ? `, ${Math.round(100 * found.label.confidence)} percent` : ""}${found.label.reference ? `, reference ${CLASS_NAMES[found.label.reference]}` : ""}`);
     } catch (error) { if (turn === chosen) tell(error.message); }
+  }
+  /** What the strip itself tells of a beat, to be shown while its shape and relatives are looked for. */
+  function drawn(sample) {
+    const beats = strip?.beats, at = beats?.r_peak_sample.indexOf(sample) ?? -1;
+    if (at < 0) return null;
+    const column = (name) => beats[name][at];
+    const p = Object.fromEntries(CLASSES.map((name, place) => [`p_${name.toLowerCase()}`, column("p")[place]]));
+    return { label: { ...p, r_peak_sample: sample, class: column("class"), model_class: column("model_class"), confidence: column("confidence"), rr_previous_s: column("rr_previous_s"), reference: column("reference") }, window: [], dominant: [], relatives: [], likeness: null };
   }
   async function jump(kind, direction) {
     const from = view.selected ?? Math.round((direction === "next" ? view.start : view.start + view.span) * rate);
     try {
       const { beat } = await get("jump", { id, sample: Math.max(0, from), kind, direction });
       if (beat) await select(beat.r_peak_sample);
-      else tell(`No ${direction === "next" ? "further" : "earlier"} ${kind === "beat" ? "beat" : JUMPS.find(([name]) => name === kind)?.[2] ?? kind} in this recording.`);
+      else tell(`No ${direction === "next" ? "further" : "earlier"} ${TOLD[kind]} in this recording.`);
     } catch (error) { tell(error.message); }
   }
 

@@ -37,3 +37,8 @@ export function colours() {
   const style = getComputedStyle(document.documentElement);
   return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${String(name)}`).trim() });
 }
+
+/** The colour of a class, or of a beat that has none. */
+export function tintOf(colour, name) {
+  return colour[(name ?? "u").toLowerCase()];
+}

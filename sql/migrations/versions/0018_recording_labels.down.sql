@@ -1,0 +1,1 @@
+DROP VIEW heartwave.recording_labels;

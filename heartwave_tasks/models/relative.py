@@ -218,10 +218,11 @@ def train_heads(
     binary = {"objective": "binary:logistic", "base_score": 0.5}
     form = np.maximum(reference - 1, 0)[unpaced], {"objective": "multi:softprob", "num_class": len(FORM_CLASSES)}
     early = (reference == _S)[narrow].astype(np.int64)
+    # The longest first, so that both cores end together.
     tasks = {
+        "rhythm": (_columns("rhythm", context[narrow]), early, {**binary, "monotone_constraints": constraints}),
         "form": (_columns("form", context[unpaced]), *form),
         "form_alone": (_columns("form_alone", context[unpaced]), *form),
-        "rhythm": (_columns("rhythm", context[narrow]), early, {**binary, "monotone_constraints": constraints}),
         "pacing": (spikes, np.tile(~unpaced, 2).astype(np.int64), binary),
     }
 

@@ -105,6 +105,8 @@ class AirflowConfig:
             # A killed task is noticed after a minute instead of five, and tried again.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            # So is what a killed scheduler had queued.
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
         }
 
     def prepare(self, environment: Mapping[str, str]) -> None:

@@ -19,6 +19,12 @@ export function drawGlance(canvas, view, overview, duration) {
     const wide = Math.max(1, x(overview.bucket_s) + 0.4);
     for (let i = 0; i < overview.bucket.length; i++) {
       const at = x(overview.bucket[i] * overview.bucket_s);
+      if (2 * overview.none[i] > overview.n[i]) {
+        context.globalAlpha = 0.6;
+        context.fillStyle = colour["line-strong"];
+        context.fillRect(at, 0, wide, 48);
+        context.globalAlpha = 1;
+      }
       if (overview.rr_mean[i]) {
         const fast = y(60 / Math.max(0.2, overview.rr_low[i])), slow = y(60 / overview.rr_high[i]);
         context.globalAlpha = 0.45;

@@ -65,7 +65,7 @@ function championCard(champion, found) {
 
 function heldCard(held) {
   return h("section", { class: "card" }, h("h2", {}, "Held back"), h("ul", { class: "held" }, held.slice(0, 6).map((row) =>
-    h("li", {}, h("span", { class: "line" }, h("a", { class: "strong", href: `#/strip?id=${encodeURIComponent(row.recording_id)}` }, row.recording_id), h("span", { class: "chip warn" }, `number ${row.held_id}`), h("span", { class: "muted at" }, moment(row.held_at))),
+    h("li", {}, h("span", { class: "line" }, h("a", { class: "strong", href: `#/strip?id=${encodeURIComponent(row.recording_id)}` }, row.recording_id), h("span", { class: "chip warn" }, `no. ${row.held_id}`), h("span", { class: "muted at" }, moment(row.held_at))),
       h("p", {}, row.reasons.join(" ")), h("p", { class: "remedy" }, "Not published. If they are right, ", h("code", {}, `heartwave held release ${row.held_id}`), " publishes them.")))));
 }
 

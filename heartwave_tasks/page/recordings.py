@@ -40,9 +40,18 @@ _FILTERS: Final = {
     "review": "b.n_unsure > 0",
     "noise": "q.n_noisy_minutes > 0",
     "unlabelled": "NOT c.labelled_by_champion",
-    "held": "h.held_id IS NOT NULL",
+    "held": "EXISTS (SELECT FROM current_held AS h WHERE h.recording_id = c.recording_id AND h.is_current_revision)",
 }
 
+_JOINS: Final = {
+    "b.": "LEFT JOIN recording_burden AS b USING (recording_id)",
+    "q.": "JOIN recording_quality AS q USING (recording_id)",
+}
+"""Views that filters and orders look into, by what they call them."""
+
+_FOUND: Final = "SELECT c.recording_id, count(*) OVER () AS n_found FROM current_recordings AS c"
+
+# One by one: what is known of a hundred recordings is not worth a look at all the others.
 _SELECT: Final = """
     SELECT
         c.recording_id, c.source, c.duration_s, c.sampling_frequency, c.n_samples, c.leads, c.analysis_lead,
@@ -51,15 +60,16 @@ _SELECT: Final = """
         b.supraventricular_percent, b.heart_rate_bpm, b.slow_heart_rate_bpm, b.fast_heart_rate_bpm, b.longest_rr_s,
         b.n_pauses, b.n_couplets, b.n_runs, b.longest_run_beats, b.n_unsure, b.n_reviewed,
         b.model_name, b.model_version, b.in_training_set, b.scored_at, b.labels_dropped_at,
-        q.quality_percent, q.n_noisy_minutes, q.n_unclassifiable, h.held_id, h.reasons AS held_reasons,
-        count(*) OVER () AS n_found
-    FROM current_recordings AS c
-    LEFT JOIN recording_burden AS b USING (recording_id)
-    JOIN recording_quality AS q USING (recording_id)
+        q.quality_percent, q.n_noisy_minutes, q.n_unclassifiable, h.held_id, h.reasons AS held_reasons
+    FROM unnest(CAST(:chosen AS text[])) WITH ORDINALITY AS p (recording_id, place)
+    CROSS JOIN LATERAL (SELECT * FROM current_recordings WHERE recording_id = p.recording_id LIMIT 1) AS c
+    LEFT JOIN LATERAL (SELECT * FROM recording_burden WHERE recording_id = p.recording_id LIMIT 1) AS b ON true
+    LEFT JOIN LATERAL (SELECT * FROM recording_quality WHERE recording_id = p.recording_id LIMIT 1) AS q ON true
     LEFT JOIN LATERAL (
         SELECT held_id, reasons FROM current_held
-        WHERE recording_id = c.recording_id AND is_current_revision ORDER BY held_id DESC LIMIT 1
+        WHERE recording_id = p.recording_id AND is_current_revision ORDER BY held_id DESC LIMIT 1
     ) AS h ON true
+    ORDER BY p.place
 """
 
 
@@ -87,20 +97,21 @@ def list_recordings(
 ) -> dict[str, Any]:
     """List recordings with their burdens, at most 100 at a time."""
     conditions = ["strpos(lower(c.recording_id), lower(:search)) > 0", *(_FILTERS[name] for name in only)]
-    found = data.rows(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {_ORDERS[order]} LIMIT :limit OFFSET :offset",
-        search=search,
-        limit=PAGE,
-        offset=offset,
-    )
-    total = found[0]["n_found"] if found else 0
-    return {"n_found": total, "offset": offset, "recordings": [{**row, "n_found": None} for row in found]}
+    asked = f"WHERE {' AND '.join(conditions)} ORDER BY {_ORDERS[order]}"
+    joins = " ".join(join for name, join in _JOINS.items() if f" {name}" in asked)
+    found = data.rows(f"{_FOUND} {joins} {asked} LIMIT :limit OFFSET :offset", search=search, limit=PAGE, offset=offset)
+    chosen = [row["recording_id"] for row in found]
+    return {
+        "n_found": found[0]["n_found"] if found else 0,
+        "offset": offset,
+        "recordings": data.rows(_SELECT, chosen=chosen) if chosen else [],
+    }
 
 
 @router.get("/recording")
 def show_recording(data: Data, recording_id: RecordingId) -> dict[str, Any]:
     """Tell what is known of one recording."""
-    found = data.row(f"{_SELECT} WHERE c.recording_id = :recording_id", recording_id=recording_id)
+    found = data.row(_SELECT, chosen=[recording_id])
     if found is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no recording of that name among those ingested.")
     return found

@@ -101,7 +101,8 @@ def context(
     """
     timing = Timing.of(sequence)
     table = _Table.of(len(positions))
-    table.put(slice(None), describe_timing(sequence, timing))
+    for name, column in describe_timing(sequence, timing):
+        table.put(slice(None), {name: column})
     table.put(slice(None), describe_pacing(spikes, leads, positions, sequence.beat))
     templates = Templates.of(leads, positions, sequence.beat, timing)
     reference = choose_relatives(sequence.beat)

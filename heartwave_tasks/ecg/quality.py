@@ -57,14 +57,12 @@ class Quality:
     def of(cls, parts: Sequence[SecondsOfLeads]) -> Self:
         """Judge a recording by all of its stretches, in order."""
         level = np.concatenate([part.level for part in parts])
-        highest = np.concatenate([part.highest for part in parts])
-        floor = np.concatenate([part.floor for part in parts])
-        missing = np.concatenate([part.missing for part in parts])
+        score = np.concatenate([part.score for part in parts])
         alive = level >= LOWEST_LEVEL_MV
         usual = [np.median(lead[shown]) if shown.any() else 1.0 for lead, shown in zip(level.T, alive.T, strict=True)]
-        score = _fall(floor, NOISE) * _fall(highest / np.maximum(level, LOWEST_LEVEL_MV), BURST)
         score *= _fall(level / np.array(usual), SWING)
-        return cls((score * alive * ~missing).astype(np.float32))
+        score *= alive
+        return cls(score.astype(np.float32))
 
     def of_beats(self, time_s: NDArray[np.float64], lead: int) -> NDArray[np.float32]:
         """Judge beats at times (n,) by a lead: the worst of the seconds they reach into, (n,)."""
@@ -107,18 +105,14 @@ class SecondsOfLeads:
 
     Attributes
     ----------
-    level, highest
-        In mV: level of the beats around, and the highest moment of the 1.5 s that the second lies in.
-    floor
-        Usual height between beats, in units of that level.
-    missing
-        Whether any of its samples was not recorded.
+    level
+        Of the beats around, in mV.
+    score
+        Quality, 0 to 1, as far as it does not depend on the lead's usual level; 0 where any sample was not recorded.
     """
 
     level: NDArray[np.float64]
-    highest: NDArray[np.float64]
-    floor: NDArray[np.float64]
-    missing: NDArray[np.bool_]
+    score: NDArray[np.float64]
 
     @classmethod
     def of(cls, stretch: Stretch, envelope: Envelope) -> Self:
@@ -127,12 +121,13 @@ class SecondsOfLeads:
         skipped = (stretch.first - envelope.start) // _SECOND
         places = seconds + max(skipped, 0)
         windows = np.minimum(((places + 0.5) * ENVELOPE_RATE / WINDOW).astype(np.int64), len(envelope.level) - 1)
-        missing = np.zeros((len(seconds), stretch.missing.shape[1]), dtype=np.bool_)
+        level, highest = envelope.level[windows], envelope.highest[windows]
+        score = _fall(envelope.floor[np.minimum(places, len(envelope.floor) - 1)], NOISE)
+        score *= _fall(highest / np.maximum(level, LOWEST_LEVEL_MV), BURST)
         if stretch.missing.any():
             inner = stretch.missing[stretch.inner]
-            missing = np.logical_or.reduceat(inner, np.arange(0, len(inner), _SECOND), axis=0)
-        floor = envelope.floor[np.minimum(places, len(envelope.floor) - 1)]
-        return cls(envelope.level[windows], envelope.highest[windows], floor, missing)
+            score *= ~np.logical_or.reduceat(inner, np.arange(0, len(inner), _SECOND), axis=0)
+        return cls(level, score)
 
 
 def _fall(values: NDArray[np.float64], edges: tuple[float, float]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
     from numpy.typing import NDArray
@@ -180,31 +181,35 @@ def quantile(ranked: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     return found
 
 
-def describe_timing(sequence: Sequence, timing: Timing) -> dict[str, NDArray[np.floating]]:
-    """Time of every row against the recording's own RR intervals, by name in `TIMING_FEATURES`, (n,) each.
+def describe_timing(sequence: Sequence, timing: Timing) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Time of every row against the recording's own RR intervals, (n,) for each of `TIMING_FEATURES` in turn.
+
+    One at a time, because all of them are half a gigabyte in a week's beats.
 
     Ratios to means and upper percentiles rather than medians: in a recording most of whose beats are
     supraventricular the median is their pace, and only the slow beats in between show it.
     """
+    return zip(TIMING_FEATURES, _describe_timing(sequence, timing), strict=True)
+
+
+def _describe_timing(sequence: Sequence, timing: Timing) -> Iterator[NDArray[np.floating]]:
     previous, following, of_beats = timing.previous, timing.following, timing.of_beats
-    columns: list[NDArray[np.floating]] = []
-    references: list[float | NDArray[np.float64]] = [float(of_beats.mean())]
-    references += [float(np.percentile(of_beats, percent)) for percent in QUANTILES]
-    references += [running_mean(of_beats, width)[sequence.own] for width in LOCAL_MEANS]
-    for reference in references:
-        columns += [previous / reference, following / reference]
+    for usual in (of_beats.mean(), *(np.percentile(of_beats, percent) for percent in QUANTILES)):
+        yield previous / float(usual)
+        yield following / float(usual)
+    for width in LOCAL_MEANS:
+        around = running_mean(of_beats, width)[sequence.own]
+        yield previous / around
+        yield following / around
     one_before = sequence.neighbours(of_beats)[0]
-    columns += [
-        previous / _past_mean(of_beats)[sequence.before + 1],
-        previous / np.where(np.isnan(one_before), previous, one_before),
-        previous / following,
-    ]
+    yield previous / _past_mean(of_beats)[sequence.before + 1]
+    yield previous / np.where(np.isnan(one_before), previous, one_before)
+    yield previous / following
     for half in NEIGHBOURHOODS:
-        columns += _describe_neighbourhood(sequence, timing, half)
-    return dict(zip(TIMING_FEATURES, columns, strict=True))
+        yield from _describe_neighbourhood(sequence, timing, half)
 
 
-def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> list[NDArray[np.floating]]:
+def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> Iterator[NDArray[np.floating]]:
     """RR against those of `half` beats on either side, without the two that the beat itself bounds.
 
     In atrial fibrillation every interval is irregular and none is premature; in sinus rhythm one stands out.
@@ -214,17 +219,10 @@ def _describe_neighbourhood(sequence: Sequence, timing: Timing, half: int) -> li
     pieces = [_describe_others(windows[at : at + BEATS_AT_ONCE], half) for at in range(0, len(windows), BEATS_AT_ONCE)]
     around = np.concatenate(pieces)[sequence.own]
     median, spread, regular, step, steady, upper90, upper75, low5 = around.T
-    return [
-        (log_previous - median) / spread,
-        (log_next - median) / spread,
-        spread,
-        regular,
-        step,
-        steady,
-        log_previous - upper90,
-        log_previous - upper75,
-        log_previous - low5,
-    ]
+    yield (log_previous - median) / spread
+    yield (log_next - median) / spread
+    yield from (spread, regular, step, steady)
+    yield from (log_previous - share for share in (upper90, upper75, low5))
 
 
 def _describe_others(windows: NDArray[np.float64], half: int) -> NDArray[np.float64]:

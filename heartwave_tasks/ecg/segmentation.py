@@ -108,6 +108,7 @@ class Segmentation:
             raise RecordingError(f"{recording.recording_id}: {told}.")
         positions = _at_360_hz(samples, scale, filtered.n_samples)
         time_s, quality = samples / recording.sampling_frequency, Quality.of(seconds)
+        seconds.clear()  # three days of twelve leads are 50 MB
         sequence = Sequence.of(time_s, is_beat)
         lost = quality.is_lost_between(time_s[is_beat], leads[0]) | _marked_between(recording, given, samples[is_beat])
         unbroken, sequence = sequence, sequence.broken_after(lost)

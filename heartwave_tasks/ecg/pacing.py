@@ -141,10 +141,12 @@ def spike_response() -> NDArray[np.float64]:
 def _around(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tuple[int, int]) -> NDArray[np.floating]:
     """Cut (n, edges[1] - edges[0]) around positions (n,); beyond the lead its first and last samples go on."""
     first, width = positions + edges[0], edges[1] - edges[0]
-    inside = (first >= 0) & (first <= len(lead) - width)
-    cut = np.empty((len(positions), width), dtype=lead.dtype)
-    if inside.any():
-        # Taking rows of a view copies stretches of memory, not samples.
-        cut[inside] = sliding_window_view(lead, width)[first[inside]]
-    cut[~inside] = lead[np.clip(first[~inside, None] + np.arange(width), 0, len(lead) - 1)]
+    last = len(lead) - width
+    if last < 0:
+        short: NDArray[np.floating] = lead[np.clip(first[:, None] + np.arange(width), 0, len(lead) - 1)]
+        return short
+    # Taking rows of a view copies stretches of memory, not samples.
+    cut: NDArray[np.floating] = sliding_window_view(lead, width)[np.clip(first, 0, last)]
+    beyond = np.flatnonzero((first < 0) | (first > last))
+    cut[beyond] = lead[np.clip(first[beyond, None] + np.arange(width), 0, len(lead) - 1)]
     return cut

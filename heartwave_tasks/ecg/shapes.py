@@ -126,7 +126,9 @@ class Cut:
         exact = samples.astype(np.float64)
         level = exact @ (_MEMBERS / _LENGTHS)
         energy = np.maximum((exact * exact) @ _MEMBERS - level * level * _LENGTHS, 0.0)
-        sizes = [samples[:, zone].max(axis=1) - samples[:, zone].min(axis=1) for zone in ZONES.values()]
+        # Looking across all rows at once is quicker than along each.
+        across = np.ascontiguousarray(samples.T)
+        sizes = [across[zone].max(axis=0) - across[zone].min(axis=0) for zone in ZONES.values()]
         return cls(samples, level, energy, np.column_stack(sizes))
 
     def take(self, rows: slice) -> Self:

@@ -41,7 +41,7 @@ def write_strip(
     looks: list[NDArray[np.int16]] = []
     for start in range(0, signals.n_samples, READ_AT_ONCE):
         samples = to_microvolts(signals.read(start, min(start + READ_AT_ONCE, signals.n_samples))[:, order])
-        looks.append(samples[-start % every :: every])
+        looks.append(samples[-start % every :: every].copy())  # a view would keep all of the recording
         for pyramid, lead in zip(pyramids, samples.T, strict=True):
             pyramid.add(lead)
     at = 0

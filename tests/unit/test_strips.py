@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,16 @@ def signals() -> NDArray[np.float32]:
     walk[100_000] = 4.0, -4.0
     walk[5_000:9_000, 0] = np.nan
     return walk
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    """Writing the strip of a long recording holds a few pieces of it at a time, never all of it."""
+    flat = SignalsInMemory(np.broadcast_to(np.float32(0.5), (4_000_000, 6)))
+    tracemalloc.start()
+    write_strip(tmp_path / "strip", flat, 360.0, ("MLII", "V1", "V2", "V3", "V4", "V5"), (0, 1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < flat.n_samples * flat.n_leads  # bytes: half of what int16 would be
 
 
 def test_microvolts_keep_gaps() -> None:

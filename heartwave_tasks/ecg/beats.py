@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.ecg.recordings import Recording
     from heartwave_tasks.ecg.segmentation import Segmentation
 
-SEGMENTER_VERSION: Final = "5"
+SEGMENTER_VERSION: Final = "6"
 """Changes whenever the same recording would give other beats; part of every key beats are stored under."""
 
 DETECTED_SUFFIX: Final = "-detected"

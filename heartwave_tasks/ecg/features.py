@@ -107,7 +107,7 @@ def context(
     templates = Templates.of(leads, positions, sequence.beat, timing)
     reference = choose_relatives(sequence.beat)
     cuts = templates.cut(leads, positions[reference])
-    relatives = Relatives.of(sequence, timing, reference, cuts.leads[0], compare(cuts.leads[0], templates.dominant[0]))
+    relatives = Relatives.of(sequence, timing, reference, cuts, compare(cuts.leads[0], templates.dominant[0]))
     clarity = np.empty(len(positions))
     for first in range(0, len(positions), ROWS_AT_ONCE):
         rows = slice(first, min(first + ROWS_AT_ONCE, len(positions)))
@@ -155,7 +155,7 @@ def _describe_shapes(
     # Without a second lead the first stands in for it: models have learnt to ask two, and take silence for noise.
     second = _describe_lead(len(cuts.leads) - 1, cuts, templates)
     table.put(rows, {f"second_{name}": values for name, values in second.items()})
-    table.put(rows, relatives.describe(rows.start, cuts.leads[0]))
+    table.put(rows, relatives.describe(rows.start, cuts))
     match, clarity = _match_nearby_p(sequence, with_neighbours, inner, wide.leads[0].samples)
     table.put(rows, {"shift": np.abs(cuts.shift), "nearby_p_correlation": match, "nearby_p_clarity": clarity})
     found: NDArray[np.floating] = np.log(clarity + _TINY)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.rhythm import Sequence, Timing
-    from heartwave_tasks.ecg.shapes import Cut
+    from heartwave_tasks.ecg.shapes import Cuts
 
 REFERENCE_BEATS: Final = 600
 """Beats of the recording, evenly spread, that every beat is compared with."""
@@ -37,7 +37,7 @@ ROWS_AT_ONCE: Final = 256
 """Bounds the memory of the correlation matrix: 600 kB stay in a processor's cache."""
 
 QRS_T: Final = slice(shapes.BEFORE_R - 40, shapes.BEFORE_R + 72)
-"""Part of a cut beat that is compared, in the analysis lead alone: QRS complex and ST segment."""
+"""Part of a cut beat that is compared, in all leads: QRS complex and ST segment."""
 
 LIKENESS_FEATURES: Final = (
     *(f"alike_share{round(100 * share)}" for share in SHARES),
@@ -63,7 +63,7 @@ class Relatives:
     rows
         int64 (k,) rows of the recording.
     outlines, behaviour
-        float32 (k, 112) and (k, 8).
+        float32 (k, 112 x leads) and (k, 8).
     """
 
     rows: NDArray[np.int64]
@@ -76,10 +76,10 @@ class Relatives:
         sequence: Sequence,
         timing: Timing,
         rows: NDArray[np.int64],
-        cut: Cut,
+        cuts: Cuts,
         dominant: dict[str, NDArray[np.floating]],
     ) -> Self:
-        """Describe the `rows` that `choose_relatives` has chosen, given their cut and comparison with the dominant."""
+        """Describe the `rows` that `choose_relatives` has chosen, given their cuts and comparison with the dominant."""
         of_beats = timing.of_beats
         chosen = sequence.own[rows]
         log_previous = np.log(of_beats / timing.running_median)[chosen]
@@ -94,14 +94,14 @@ class Relatives:
             dominant["p_correlation"],
             dominant["qrs_correlation"],
         ]
-        return cls(rows, _outlines(cut), np.column_stack(behaviour).astype(np.float32))
+        return cls(rows, _outlines(cuts), np.column_stack(behaviour).astype(np.float32))
 
-    def describe(self, first: int, cut: Cut) -> dict[str, NDArray[np.floating]]:
+    def describe(self, first: int, cuts: Cuts) -> dict[str, NDArray[np.floating]]:
         """Compare rows with the reference beats, by name in `LIKENESS_FEATURES`, (n,) each.
 
-        `first` is the recording's row that `cut` begins with.
+        `first` is the recording's row that `cuts` begin with.
         """
-        outlines = _outlines(cut)
+        outlines = _outlines(cuts)
         own_column = np.full(len(outlines), -1)
         inside = (self.rows >= first) & (self.rows < first + len(outlines))
         own_column[self.rows[inside] - first] = np.flatnonzero(inside)
@@ -145,9 +145,9 @@ def _describe(
     return np.column_stack(columns).astype(np.float32)
 
 
-def _outlines(cut: Cut) -> NDArray[np.float32]:
-    """Return QRS and ST of every row as a vector of length 1, (n, 112), whose products are correlations."""
-    part = cut.samples[:, QRS_T]
-    outlines: NDArray[np.float32] = (part - part.mean(axis=1, keepdims=True)).astype(np.float32)
+def _outlines(cuts: Cuts) -> NDArray[np.float32]:
+    """All leads of a beat's QRS and ST as one vector of length 1, (n, 112 x leads), whose products are correlations."""
+    parts = [cut.samples[:, QRS_T] - cut.samples[:, QRS_T].mean(axis=1, keepdims=True) for cut in cuts.leads]
+    outlines = np.concatenate(parts, axis=1).astype(np.float32)
     outlines /= np.linalg.norm(outlines, axis=1, keepdims=True) + np.float32(1e-9)
     return outlines

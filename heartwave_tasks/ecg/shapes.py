@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from typing import Self
@@ -160,13 +161,13 @@ class Templates:
         Factor from µV: of a lead whose dominant QRS complex points down it is negative, so that a lead that was put
         on upside down gives the same shapes.
     aligning
-        (252,) median beat of the dominant rhythm, in the analysis lead alone, that rows are moved to lie on.
+        (252,) median beat of the dominant rhythm that rows are moved to lie on.
     dominant, slow
         (252,) median beat of the dominant rhythm, of those that look it, and of the slowest beats; both aligned.
     """
 
     scale: tuple[np.float32, ...]
-    aligning: NDArray[np.floating]
+    aligning: tuple[NDArray[np.floating], ...]
     dominant: tuple[NDArray[np.floating], ...] = ()
     slow: tuple[NDArray[np.floating], ...] = ()
 
@@ -181,7 +182,7 @@ class Templates:
             for lead in range(leads.n_leads)
         ]
         scale = tuple(_scale(median) for median in medians)
-        aligned = cls(scale, medians[0] * scale[0])
+        aligned = cls(scale, tuple(median * factor for median, factor in zip(medians, scale, strict=True)))
         cuts, _, likeness = aligned._align(leads, positions[normal])
         typical = likeness >= np.quantile(likeness, _BEST_LOOKING_QUANTILE)
         slow_cuts, _, _ = aligned._align(leads, positions[slow])
@@ -199,16 +200,14 @@ class Templates:
     def _align(
         self, leads: FilteredLeads, positions: NDArray[np.int64]
     ) -> tuple[list[NDArray[np.floating]], NDArray[np.int64], NDArray[np.float64]]:
-        """Return every lead's rows (n, 252), their shift (n,), and their likeness to the aligning beat then (n,).
-
-        A second lead has no say in it, so that the analysis lead is described alike with and without one.
-        """
-        before, after = BEFORE_R - ZONES["qrs"].start, ZONES["qrs"].stop - BEFORE_R
-        qrs = leads.cut(0, positions, before + LARGEST_SHIFT, after + LARGEST_SHIFT) * self.scale[0]
-        shift, likeness = _best_shift(qrs, self.aligning[ZONES["qrs"]])
-        cuts: list[NDArray[np.floating]] = [
-            leads.cut(lead, positions + shift, BEFORE_R, AFTER_R) * factor for lead, factor in enumerate(self.scale)
+        """Return every lead's rows (n, 252), their shift (n,), and their likeness to the aligning beats then (n,)."""
+        wide = [
+            leads.cut(lead, positions, BEFORE_R + LARGEST_SHIFT, AFTER_R + LARGEST_SHIFT) * factor
+            for lead, factor in enumerate(self.scale)
         ]
+        shift, likeness = _best_shift(wide, self.aligning)
+        every = np.arange(len(shift))
+        cuts = [sliding_window_view(cut, BEFORE_R + AFTER_R, axis=1)[every, LARGEST_SHIFT + shift] for cut in wide]
         return cuts, shift, likeness
 
 
@@ -302,25 +301,28 @@ def median_beat(cut: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _best_shift(
-    wide: NDArray[np.floating], template: NDArray[np.floating]
+    wide: list[NDArray[np.floating]], templates: tuple[NDArray[np.floating], ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Shift (n,) at which QRS complexes correlate best with the template (60,), and that correlation (n,).
+    """Shift (n,) at which QRS complexes correlate best with the templates, over all leads, and that correlation (n,).
 
-    `wide` are QRS complexes with `LARGEST_SHIFT` more samples on either side.
+    `wide` are beats with `LARGEST_SHIFT` more samples on either side.
     """
-    length = len(template)
+    qrs = ZONES["qrs"]
+    length = qrs.stop - qrs.start
     shifts = np.arange(-LARGEST_SHIFT, LARGEST_SHIFT + 1)
     members = np.zeros((length + 2 * LARGEST_SHIFT, len(shifts)))
     for column in range(len(shifts)):
         members[column : column + length, column] = 1.0
-    own = template.astype(np.float64)
-    own -= own.mean()
-    shapes = np.zeros_like(members)
-    for column in range(len(shifts)):
-        shapes[column : column + length, column] = own
-    part = wide.astype(np.float64)
-    energy = np.maximum((part * part) @ members - (part @ members) ** 2 / length, 0.0)
-    likeness = part @ shapes / np.sqrt(energy * (own @ own) + _TINY**2)
+    likeness = np.zeros((len(wide[0]), len(shifts)))
+    for cut, template in zip(wide, templates, strict=True):
+        own = template[qrs].astype(np.float64)
+        own -= own.mean()
+        shapes = np.zeros_like(members)
+        for column in range(len(shifts)):
+            shapes[column : column + length, column] = own
+        part = cut[:, qrs.start : qrs.stop + 2 * LARGEST_SHIFT].astype(np.float64)
+        energy = np.maximum((part * part) @ members - (part @ members) ** 2 / length, 0.0)
+        likeness += part @ shapes / np.sqrt(energy * (own @ own) + _TINY**2)
     best = (likeness - SHIFT_PENALTY * np.abs(shifts)).argmax(axis=1)
     found: NDArray[np.int64] = shifts[best]
     return found, likeness[np.arange(len(best)), best]

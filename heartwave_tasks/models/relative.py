@@ -47,6 +47,9 @@ DEFAULT_PARAMS: Params = {
     "form_rounds": 120,
     "form_depth": 3,
     "form_weight_exponent": 0.5,
+    "form_alone_rounds": 220,
+    "form_alone_depth": 5,
+    "form_alone_weight_exponent": 0.5,
     "rhythm_rounds": 200,
     "rhythm_depth": 2,
     "rhythm_weight_exponent": 0.75,
@@ -87,7 +90,8 @@ SEARCH_SPACE: SearchSpace = {
     "smallest_leaf_weight": Real(1.0, 30.0, log=True),
     "normal_share": Real(0.2, 0.6),
 }
-"""The pacing head is left as it is: nearly all paced beats are of four patients."""
+"""The pacing head is left as it is, as nearly all paced beats are of four patients, and so is the form head without a
+second lead, which the recordings that trials are judged on never ask."""
 
 _FORM_FEATURES: Final = tuple(
     name
@@ -228,7 +232,7 @@ def train_heads(
 
     def boost(head: str) -> xgb.Booster:
         features, target, settings = tasks[head]
-        return _boost(head.removesuffix("_alone"), features, target, {**settings, "seed": seed}, params)
+        return _boost(head, features, target, {**settings, "seed": seed}, params)
 
     with ThreadPoolExecutor(max_workers=int(params["threads"])) as pool:
         return dict(zip(tasks, pool.map(boost, tasks), strict=True))

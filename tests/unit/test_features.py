@@ -112,17 +112,6 @@ def test_one_lead_stands_in_for_the_second() -> None:
     assert (column(beats, "second_spike_over_slope") <= column(beats, "spike_over_slope")).all()
 
 
-def test_a_second_lead_changes_nothing_about_the_first() -> None:
-    """All that is said of the analysis lead is the same bits with a second lead, noisy or not, and without one."""
-    alone = replace(RECORDING, signals=SignalsInMemory(samples_of(RECORDING)[:, :1]), lead_names=("MLII",))
-    noisy = samples_of(RECORDING).copy()
-    noisy[:, 1] = np.random.default_rng(0).normal(size=len(noisy))
-    second = [name.startswith("second_") for name in CONTEXT_FEATURES]
-    for recording in (alone, replace(RECORDING, signals=SignalsInMemory(noisy))):
-        context = segment(recording).context
-        np.testing.assert_array_equal(np.delete(context, second, axis=1), np.delete(BEATS.context, second, axis=1))
-
-
 @pytest.mark.parametrize("symbols", ["NN", "NNN", "NNNNN", "VVVVVVVV"])
 def test_short_recordings_have_features(symbols: str) -> None:
     """Two beats are enough: no feature is infinite and nothing fails."""

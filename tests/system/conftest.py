@@ -20,12 +20,15 @@ from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.upload import upload_recordings
 from heartwave_tasks.synthetic import write_recordings
+from tests.sink import take_notices
 from tests.system import planted
 from tests.system.browsing import CHROMIUM, approve_by_hand, chromium, retrain_by_form, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.sink import Taken
 
 RECORDS = ("106", "119", "208", "209", "200", "213", "222", "232")
 """Of DS1 and DS2, with every class but Q."""
@@ -86,6 +89,17 @@ class System:
         finally:
             connection.close()
 
+    def meddle(self, database: str, statement: str, *parameters: object) -> None:
+        """Change what no role of the stack may, as the superuser of its PostgreSQL."""
+        assert self.settings.admin_database_url is not None
+        connection = psycopg2.connect(self.settings.admin_database_url.get_secret_value(), dbname=database)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                assert cursor.rowcount > 0
+        finally:
+            connection.close()
+
     def put(self, key: str, content: bytes) -> None:
         """Put an object into the recordings bucket."""
         client = s3_client(self.settings)
@@ -107,10 +121,23 @@ def record_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def sink() -> Iterator[tuple[str, Taken]]:
+    """Where the stack's notices go, and what has arrived."""
+    with take_notices() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def told(sink: tuple[str, Taken]) -> Taken:
+    """What people have been told, in order."""
+    return sink[1]
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory, sink: tuple[str, Taken]) -> Iterator[System]:
     """Start a stack of its own, with ports and passwords of its own."""
     home = tmp_path_factory.mktemp("heartwave")
-    stack = Stack(Settings(home=home, pseudonymous_sources=planted.SOURCE), usual_ports=False)
+    stack = Stack(Settings(home=home, pseudonymous_sources=planted.SOURCE, notify_urls=sink[0]), usual_ports=False)
     lines: list[str] = []
     try:
         stack.up(lines.append)

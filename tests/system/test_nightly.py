@@ -19,8 +19,10 @@ from heartwave_tasks.stores.published_labels import PREFIX
 from tests.system.conftest import SOURCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.sink import Taken
     from tests.system.conftest import System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -56,6 +58,21 @@ peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1
 print(json.dumps({"already": counts.already, "heavy": sorted(heavy), "peak": peak}))
 """
 """Labels every recording again, as a task of a second run would, and says what it took."""
+
+
+HURRY = """
+UPDATE deadline SET deadline_time = now() - interval '1 second'
+FROM dag_run WHERE dag_run.id = deadline.dagrun_id AND dag_run.run_id = %s
+"""
+"""Four hours are over at once."""
+
+EXCHANGE = """
+UPDATE heartwave.model_populations SET population = jsonb_set(population, '{class_shares}', (
+    SELECT jsonb_agg(share ORDER BY place DESC)
+    FROM jsonb_array_elements(population -> 'class_shares') WITH ORDINALITY AS of (share, place)
+))
+"""
+"""Say that models have learnt from as many Q as there were N, and the other way round; twice, and all is as before."""
 
 
 def test_dags_load(system: System) -> None:
@@ -134,6 +151,17 @@ def test_labels_are_in_the_lake_and_the_night_is_watched(system: System, labelle
     assert drift == [("feature", len(CONTEXT_FEATURES)), ("labels", 1)]
 
 
+def test_people_are_told_what_waits_for_them_and_who_labels(system: System, labelled: set[str], told: Taken) -> None:
+    """A retraining that asked a person told them so, with the gate's reasons and a link, and then who labels."""
+    titles = [one["title"] for one in told]
+
+    assert labelled
+    assert titles[:2] == ["A model waits for your approval", "Version 1 labels from now on"]
+    assert "Required Actions" in told[0]["message"]
+    assert f"{system.stack.airflow_url}/dags/retrain_models/runs/" in told[0]["message"]
+    assert f"promoted by {system.settings.airflow_username}" in told[1]["message"]
+
+
 def test_scoring_again_changes_nothing(system: System, labelled: set[str]) -> None:
     """Repeating a run, and running two at once, leaves the labels as they are, row for row."""
     before = system.ask("SELECT n_labels, digest FROM label_digest")
@@ -159,9 +187,9 @@ def test_a_scoring_process_is_light(system: System, labelled: set[str]) -> None:
 
 
 def test_new_content_under_an_old_name_is_a_new_revision(
-    system: System, labelled: set[str], record_files: Path
+    system: System, labelled: set[str], record_files: Path, told: Taken
 ) -> None:
-    """A replaced recording is ingested and labelled again; the old revision's labels stay in the ledger."""
+    """A replaced recording is labelled again, and people are told how unlike the night is what the champion knows."""
     recording_id = min(labelled)
     record = recording_id.rpartition("/")[2]
     before = system.ask(f"SELECT revision_id FROM current_recordings WHERE recording_id = '{recording_id}'")
@@ -169,18 +197,22 @@ def test_new_content_under_an_old_name_is_a_new_revision(
 
     system.put(f"{recording_id}.hea", header + b"# seen again\n")
     system.run("ingest_recordings")
-    system.run("score_recordings")
+    with learnt_from_others(system):
+        system.run("score_recordings")
 
     after = system.ask(f"SELECT revision_id FROM current_recordings WHERE recording_id = '{recording_id}'")
     assert after != before
     labels = system.ask(f"SELECT DISTINCT revision_id FROM current_labels WHERE recording_id = '{recording_id}'")
     assert labels == after
+    (drift,) = [one for one in told if one["title"] == "Look at tonight's labels"]
+    assert "distributed unlike those the champion learnt from" in drift["message"]
+    assert not any(record in one["message"] for one in told)
 
 
 def test_killed_scoring_task_leaves_the_labels_of_an_undisturbed_run(
-    system: System, labelled: set[str], record_files: Path
+    system: System, labelled: set[str], record_files: Path, told: Taken
 ) -> None:
-    """SIGKILL of a running task: Airflow tries again, and every beat has its one label, as before."""
+    """SIGKILL of a running task of a late run: people are told, and every beat has its one label, as before."""
     labels = "SELECT recording_id, r_peak_sample, class, confidence FROM current_labels ORDER BY 1, 2"
     undisturbed = system.ask(labels)
     for recording_id in labelled:
@@ -189,12 +221,15 @@ def test_killed_scoring_task_leaves_the_labels_of_an_undisturbed_run(
     system.run("ingest_recordings")
     assert system.ask("SELECT count(*) FROM current_labels") == [(0,)]
     run_id = system.client.trigger("score_recordings", {})
+    system.meddle("airflow", HURRY, run_id)
 
     killed = _kill_task_runner(system, "score_recordings", run_id, "label")
 
     system.wait("score_recordings", run_id)
     assert killed
     assert system.ask(labels) == undisturbed
+    (late,) = [one for one in told if one["title"] == "Tonight's labels are late"]
+    assert f"score_recordings {run_id} has not ended" in late["message"]
 
 
 def test_no_secret_in_the_logs(system: System, labelled: set[str]) -> None:
@@ -212,6 +247,16 @@ def test_no_secret_in_the_logs(system: System, labelled: set[str]) -> None:
         if secret in file.read_text("utf-8", "replace")
     ]
     assert leaks == []
+
+
+@contextlib.contextmanager
+def learnt_from_others(system: System) -> Iterator[None]:
+    """Say for a while that every model has learnt from other beats."""
+    system.meddle("heartwave", EXCHANGE)
+    try:
+        yield
+    finally:
+        system.meddle("heartwave", EXCHANGE)
 
 
 def _kill_task_runner(system: System, dag_id: str, run_id: str, task_id: str, timeout_s: float = 90.0) -> bool:

@@ -147,6 +147,25 @@ def test_review_queue_takes_keys(page: Page, system: System) -> None:
     assert system.ask("SELECT count(*) FROM current_reviews")[0][0] == before
 
 
+def test_a_beat_without_a_class_is_shown(page: Page, system: System) -> None:
+    """Where the signal shows nothing, the strip says so of the beat, offers no probabilities, and goes on working."""
+    ((recording, revision, sample, label),) = system.ask(
+        "SELECT recording_id, revision_id, r_peak_sample, model_class FROM current_labels "
+        "WHERE model_class = 'N' AND reviewed_by IS NULL ORDER BY recording_id, r_peak_sample OFFSET 20 LIMIT 1"
+    )
+    relabel = "UPDATE heartwave.labels SET class = %s WHERE revision_id = %s AND r_peak_sample = %s"
+    system.meddle("heartwave", relabel, None, revision, sample)
+    try:
+        page.goto(url(system, f"strip?id={quote(recording)}&w=8&beat={sample}"))
+        expect(page.get_by_role("application")).to_have_attribute("aria-label", re.compile("unclassifiable"))
+        expect(page.locator(".side")).to_contain_text("nothing that could be classified")
+        assert page.locator(".side .odds").count() == 0
+        page.keyboard.press(".")
+        expect(page.locator(".side .odds")).to_be_visible()
+    finally:
+        system.meddle("heartwave", relabel, label, revision, sample)
+
+
 @pytest.fixture(scope="module")
 def retrained(system: System, labelled: set[str]) -> tuple[int, int]:
     """A second version, trained after somebody has reviewed a beat: its number, and how many reviews there were."""

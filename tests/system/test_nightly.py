@@ -136,7 +136,8 @@ def test_model_is_registered_with_its_figures(system: System, labelled: set[str]
     assert labelled
     # Recordings with paced beats are reported apart, where there are any.
     assert {protocol.removesuffix("_paced") for protocol, _ in rows} == PROTOCOLS
-    assert all(0.5 < accuracy <= 1 for _, accuracy in rows)
+    # Of the drawn recordings one alone is paced: a model that has not seen it knows no paced beat.
+    assert all(0.5 < accuracy <= 1 for protocol, accuracy in rows if not protocol.endswith("_paced"))
 
 
 def test_labels_are_in_the_lake_and_the_night_is_watched(system: System, labelled: set[str]) -> None:

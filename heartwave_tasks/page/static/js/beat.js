@@ -25,7 +25,7 @@ export function drawBeat(place, found, rate, { go, review, why = null } = {}) {
         label.reference ? [h("dt", {}, "Reference"), h("dd", { class: disagrees(label) ? "disagrees" : null }, disagrees(label) ? `${label.reference}, disagrees` : label.reference)] : null,
         label.reviewed_by ? [h("dt", {}, "Reviewed by"), h("dd", {}, label.reviewed_by)] : null,
         h("dt", {}, "RR before"), h("dd", {}, label.rr_previous_s ? `${label.rr_previous_s.toFixed(3)} s · ${(60 / label.rr_previous_s).toFixed(0)}/min` : "–"),
-        found.likeness === null ? null : [h("dt", { title: "Correlation over the 0.52 s around the R peak" }, "Likeness to dominant beat"), h("dd", {}, found.likeness.toFixed(2))]),
+        found.likeness === null ? null : [h("dt", { title: "Correlation over the 0.52 s around the R peak" }, "Like dominant beat"), h("dd", {}, found.likeness.toFixed(2))]),
       review ? h("div", { class: "relabel", role: "group", "aria-label": "Correct the label" }, CLASSES.map((name) =>
         h("button", { type: "button", class: name, "aria-pressed": String(Boolean(label.reviewed_by) && label.class === name), title: `It is ${CLASS_NAMES[name]}`, onclick: () => review(name) }, name))) : null),
     h("section", { class: "card" }, h("h2", {}, "Shape", h("span", { class: "at" }, "0.52 s")), shape,

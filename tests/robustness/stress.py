@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heartwave_tasks.ecg.beats import Beats, cut_beats
-from heartwave_tasks.ecg.matching import Detection, match_beats
+from heartwave_tasks.ecg.matching import Detection, flutter, match_beats, outside
 from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.ecg.segmentation import Segmentation
 from heartwave_tasks.models.end_to_end import count_labels
@@ -25,7 +25,7 @@ _MINUTE = 60 * RATE
 
 
 def stress(originals: Sequence[Original], labeller: Labeller, levels: Sequence[int]) -> Iterator[NoiseRow]:
-    """Add noise to recordings; figures are of the noisy minutes alone, R peaks detected."""
+    """Add noise to recordings; figures are of the noisy minutes alone, without flutter, R peaks detected."""
     for kind in KINDS:
         for snr in levels:
             found = [_stress(original, labeller, kind, snr, seed) for seed, original in enumerate(originals)]
@@ -35,8 +35,10 @@ def stress(originals: Sequence[Original], labeller: Labeller, levels: Sequence[i
 def _stress(original: Original, labeller: Labeller, kind: str, snr: int, seed: int) -> NoiseRow:
     recording = original.recording
     assert recording.annotation_samples is not None
+    assert recording.annotation_symbols is not None
     samples = samples_of(recording)
-    noisy = is_noisy(len(samples))
+    spans = flutter(recording.annotation_samples, recording.annotation_symbols)
+    noisy = is_noisy(len(samples)) & outside(np.arange(len(samples)), spans)
     changed = SignalsInMemory(add_noise(samples, recording.annotation_samples[2:-2], kind, snr, seed))
     segmentation = Segmentation.of(replace(recording, signals=changed), detect=True)
     found = labeller.label(Beats.concatenate(cut_beats(segmentation)))

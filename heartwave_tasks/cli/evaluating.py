@@ -39,9 +39,8 @@ def evaluate(model: str, protocol: str | None, source: str | None, peaks: RPeaks
     """Find the figures and print them."""
     settings = Settings.load()
     need(settings, "database_url", "mlflow_tracking_uri")
-    name, version = split_name(model)
-    if name:
-        settings = settings.model_copy(update={"model_name": name})
+    name, version = split_name(model, settings.model_name)
+    settings = settings.model_copy(update={"model_name": name})
     tell_progress()
     console = Console(soft_wrap=False)
     if peaks is RPeaks.DETECTED:
@@ -139,12 +138,14 @@ def as_document(evaluated: EvaluatedModel) -> dict[str, Any]:
     }
 
 
-def split_name(model: str) -> tuple[str, str]:
-    """Split ``NAME@ALIAS`` in two, either of them may be empty."""
-    name, _, version = model.partition("@")
+def split_name(model: str, usual: str) -> tuple[str, str]:
+    """Split ``NAME@ALIAS`` or ``NAME@VERSION`` in two; an alias or version alone is one of the `usual` model."""
+    name, at, version = model.partition("@")
     if "@" in version:
         raise CommandError(f"--model {model!r} is not NAME, NAME@ALIAS or NAME@VERSION.")
-    return name, version
+    if not at and name != usual:
+        return usual, name
+    return name or usual, version
 
 
 def _document(found: FoundEvaluation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 -- Pauses of 3 s and longer
 --
 -- RR intervals of at least 3 s, longest first, with the class of the beat that ended the pause. Check them against
--- the signal: a lead that fell off looks the same.
+-- the signal; stretches without a readable one have no RR interval.
 
 SELECT
     recording_id,

@@ -20,6 +20,7 @@ from heartwave_tasks.airflow_api import AirflowClient, AirflowError, TaskInstanc
 from heartwave_tasks.cli import app as command_line
 from heartwave_tasks.cli import reference
 from heartwave_tasks.cli.errors import CommandError, explain, need
+from heartwave_tasks.cli.evaluating import split_name
 from heartwave_tasks.cli.names import JobName
 from heartwave_tasks.cli.queries import Rows, as_text, print_table, write_csv, write_json
 from heartwave_tasks.cli.running import parse_params, summarise
@@ -119,6 +120,21 @@ def test_expected_errors_are_one_sentence(arguments: list[str], told: str, capsy
     assert "Traceback" not in captured.err
     assert "Unexpected" not in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "version"),
+    [
+        ("@champion", "heartwave", "champion"),
+        ("heartwave", "heartwave", ""),
+        ("3", "heartwave", "3"),
+        ("challenger", "heartwave", "challenger"),
+        ("other@3", "other", "3"),
+    ],
+)
+def test_a_version_alone_is_one_of_the_usual_model(given: str, name: str, version: str) -> None:
+    """A number or alias without a model's name is never taken for a name, whose champion would be shown instead."""
+    assert split_name(given, "heartwave") == (name, version)
 
 
 def test_debug_shows_the_traceback() -> None:

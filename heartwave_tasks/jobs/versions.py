@@ -62,9 +62,7 @@ def find_version(settings: Settings, named: str) -> RegisteredModel:
                 msg = "There is no champion yet; run retrain_models first, or name a version: NAME@VERSION."
                 raise NoSuchVersionError(msg)
             if found.model_name != settings.model_name:
-                msg = (
-                    f"The champion is of {found.model_name}, not of {settings.model_name}; name one of its versions."
-                )
+                msg = f"The champion is of {found.model_name}, not of {settings.model_name}; name one of its versions."
                 raise NoSuchVersionError(msg)
             return found
         version = int(named) if named.isdecimal() else Registry(settings).aliases().get(named)

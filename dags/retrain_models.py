@@ -14,9 +14,6 @@ from heartwave_retries import default_args
 
 APPROVE, REJECT = "Approve", "Reject"
 
-# A training holds up to 2.4 GB and a core: four at once would be more than a machine of two cores has.
-TRAININGS_AT_ONCE = 2
-
 
 @task
 def plan_training() -> dict:
@@ -50,7 +47,6 @@ def list_architectures() -> list[str]:
 
 @task(
     map_index_template="{{ architecture_name }}",
-    max_active_tis_per_dagrun=TRAININGS_AT_ONCE,
     doc_md="Search for the architecture's parameters on folds of training patients; nothing if no trial is wanted.",
 )
 def tune(plan: dict, architecture: str) -> dict:
@@ -64,7 +60,6 @@ def tune(plan: dict, architecture: str) -> dict:
 
 @task(
     map_index_template="{{ architecture_name }}",
-    max_active_tis_per_dagrun=TRAININGS_AT_ONCE,
     doc_md="Evaluate the architecture under every protocol, train it on everything, log it to MLflow.",
 )
 def train(plan: dict, tuned: dict) -> dict:

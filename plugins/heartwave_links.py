@@ -7,6 +7,7 @@ there is nothing to link to, it shows none.
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
@@ -30,9 +31,9 @@ class _Link(BaseOperatorLink):
         """Return the address, empty where there is none."""
         return self.address(ti_key) if operator.dag_id in PAGES else ""
 
+    @abstractmethod
     def address(self, ti_key: TaskInstanceKey) -> str:
         """Return the address for a task of ours."""
-        raise NotImplementedError
 
 
 class MlflowRun(_Link):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from heartwave_tasks.cli.errors import CommandError
 from heartwave_tasks.jobs.forget import forget as delete
 from heartwave_tasks.settings import Settings
 
@@ -20,9 +21,9 @@ def forget(recording: str, requested_by: str | None, *, yes: bool) -> None:
     if not yes:
         typer.confirm(f"Delete {recording} from every store, for good?", abort=True)
     receipts = delete(Settings.load(), recording, requested_by or getpass.getuser())
-    console = Console(soft_wrap=True)
     if not receipts:
-        console.print("There is no such recording, and there never was one that was forgotten.", highlight=False)
+        raise CommandError(f"There is no recording {recording!r}, and none of that name was ever forgotten.")
+    console = Console(soft_wrap=True)
     for receipt in receipts:
         for line in describe(receipt):
             console.print(line, highlight=False, markup=False)

@@ -224,9 +224,9 @@ def train_heads(
     early = (reference == _S)[narrow].astype(np.int64)
     # The longest first, so that both cores end together.
     tasks = {
+        "form_alone": (_columns("form_alone", context[unpaced]), *form),
         "rhythm": (_columns("rhythm", context[narrow]), early, {**binary, "monotone_constraints": constraints}),
         "form": (_columns("form", context[unpaced]), *form),
-        "form_alone": (_columns("form_alone", context[unpaced]), *form),
         "pacing": (spikes, np.tile(~unpaced, 2).astype(np.int64), binary),
     }
 

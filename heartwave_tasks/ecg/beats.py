@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from heartwave_tasks.ecg.recordings import Recording
     from heartwave_tasks.ecg.segmentation import Segmentation
 
-SEGMENTER_VERSION: Final = "6"
-"""Changes whenever the same recording would give other beats; part of every key beats are stored under."""
+SEGMENTER_VERSION: Final = "7"
+"""Changes whenever the same recording would give other beats, or its strip be written otherwise; part of the key of
+both."""
 
 DETECTED_SUFFIX: Final = "-detected"
 """Marks the version under which R peaks are detected even where an expert marked them."""

@@ -9,7 +9,7 @@ import numpy as np
 from heartwave_tasks.ecg.envelopes import Envelope
 from heartwave_tasks.ecg.quality import CLASSIFIABLE, Quality, SecondsOfLeads
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY, order_leads
-from heartwave_tasks.ecg.stretches import count_samples, read_stretch
+from heartwave_tasks.ecg.stretches import count_samples, read_side_by_side
 
 if TYPE_CHECKING:
     from heartwave_tasks.ecg.recordings import Recording
@@ -43,12 +43,10 @@ def choose_leads(recording: Recording) -> tuple[int, ...]:
 def _usable(recording: Recording) -> list[bool]:
     """Look at a recording here and there."""
     n_samples, rate = count_samples(recording), int(SAMPLING_FREQUENCY)
-    length = LOOK_S * rate
+    length = min(LOOK_S * rate, n_samples)
     # Looks begin on whole multiples of 3 s, where seconds and windows do.
-    places = np.linspace(0, max(n_samples - length, 0), LOOKS).astype(np.int64) // (3 * rate) * (3 * rate)
-    parts = []
-    for first in np.unique(places):
-        stretch = read_stretch(recording, int(first), int(min(first + length, n_samples)), margin_s=0.0)
-        parts.append(SecondsOfLeads.of(stretch, Envelope.of(stretch)))
+    places = np.unique(np.linspace(0, n_samples - length, LOOKS).astype(np.int64) // (3 * rate) * (3 * rate))
+    looks = read_side_by_side(recording, places, length)
+    parts = SecondsOfLeads.of(looks, Envelope.of(looks)).apart(len(places))
     share = (Quality.of(parts).by_second >= CLASSIFIABLE).mean(axis=0)
     return [bool(good) for good in share >= USABLE]

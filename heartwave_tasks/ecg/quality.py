@@ -129,6 +129,11 @@ class SecondsOfLeads:
             score *= ~np.logical_or.reduceat(inner, np.arange(0, len(inner), _SECOND), axis=0)
         return cls(level, score)
 
+    def apart(self, n_places: int) -> list[Self]:
+        """Take apart what was read side by side at so many places: the leads of each, in order."""
+        pairs = zip(np.hsplit(self.level, n_places), np.hsplit(self.score, n_places), strict=True)
+        return [type(self)(level, score) for level, score in pairs]
+
 
 def _fall(values: NDArray[np.float64], edges: tuple[float, float]) -> NDArray[np.float64]:
     """1 up to the first edge, 0 from the second on."""

@@ -77,18 +77,36 @@ def read_stretches(recording: Recording, stretch_s: float = STRETCH_S) -> Iterat
         yield read_stretch(recording, first, min(first + length, n_samples))
 
 
-def read_stretch(recording: Recording, first: int, last: int, margin_s: float = MARGIN_S) -> Stretch:
+def read_stretch(recording: Recording, first: int, last: int) -> Stretch:
     """Read samples ``[first, last)`` at 360 Hz, filtered, with their surroundings."""
     ratio = signals.steps(recording.sampling_frequency)
-    margin = int(margin_s * signals.SAMPLING_FREQUENCY)
+    margin = int(MARGIN_S * signals.SAMPLING_FREQUENCY)
     # The sample at 360 Hz that the answer begins with lies exactly on one of the recording's own.
     whole = max(first - margin, 0) // ratio.numerator
     until = min(ceil((last + margin) / ratio), recording.signals.n_samples)
     read = recording.signals.read(whole * ratio.denominator, until)
-    samples = signals.resample(signals.fill_gaps(read, recording.sampling_frequency), recording.sampling_frequency)
+    return _filtered(read, recording.sampling_frequency, first, last, whole * ratio.numerator)
+
+
+def read_side_by_side(recording: Recording, places: NDArray[np.int64], length: int) -> Stretch:
+    """Read `length` samples at 360 Hz from each of some places on, as if all leads of all places were one recording's.
+
+    Filtering many short pieces at once takes a fraction of the time. The arrays are (m, n_places x n_leads), the leads
+    of the first place first; where the rates do not meet, a piece begins up to half a sample beside its place.
+    """
+    ratio = signals.steps(recording.sampling_frequency)
+    begins = [round(int(place) / ratio) for place in places]
+    n_samples = min(ceil(length / ratio), recording.signals.n_samples - max(begins))
+    read = np.hstack([recording.signals.read(begin, begin + n_samples) for begin in begins])
+    return _filtered(read, recording.sampling_frequency, 0, length, 0)
+
+
+def _filtered(read: NDArray[np.floating], sampling_frequency: float, first: int, last: int, start: int) -> Stretch:
+    samples = signals.resample(signals.fill_gaps(read, sampling_frequency), sampling_frequency)
     absent = ~np.isfinite(read)
     missing = np.zeros(samples.shape, dtype=np.bool_)
     if absent.any():
+        ratio = signals.steps(sampling_frequency)
         nearest = np.minimum(np.rint(np.arange(len(samples)) / float(ratio)).astype(np.int64), len(read) - 1)
         missing = absent[nearest]
-    return Stretch(first, last, whole * ratio.numerator, samples, signals.filter_signals(samples), missing)
+    return Stretch(first, last, start, samples, signals.filter_signals(samples), missing)

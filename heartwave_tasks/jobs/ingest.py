@@ -95,6 +95,14 @@ class IngestCounts:
         return IngestCounts(**{name: mine[name] + theirs[name] for name in mine}, refusals=refusals)
 
 
+class _Fetched(NamedTuple):
+    """A recording that was fetched: its listing, its content, and the directory with its files and nothing else."""
+
+    listing: Listing
+    content_sha256: str
+    files: Path
+
+
 class _Cut(NamedTuple):
     """A recording that was cut: its content, what is known of it, and the directory with its beats and strip."""
 
@@ -130,7 +138,7 @@ def segmenter_version(settings: Settings) -> str:
 def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     """Cut a shard's recordings into beats; a bad recording goes to quarantine and the rest goes on.
 
-    While what came of one recording is written, the next is fetched and cut.
+    While what came of one recording is written, the next is cut, and the one after it fetched.
 
     Raises
     ------
@@ -143,19 +151,24 @@ def segment_shard(settings: Settings, shard: IngestShard) -> IngestCounts:
     contradictions = Contradictions()
     reader = ReadingProcess(settings)
 
-    def cut(recording_id: str) -> _Cut | None:
+    def fetch(recording_id: str) -> _Fetched | None:
         listing = listings.get(recording_id)
-        return _cut(settings, client, reader, listing, Path(directory)) if listing else None
+        return _fetch(settings, client, listing, Path(directory)) if listing else None
+
+    def cut(fetching: tuple[str, Future[_Fetched | None]]) -> _Cut | None:
+        fetched = fetching[1].result()
+        return _cut(reader, fetched, Path(directory)) if fetched else None
 
     with (
         PredictionStore(settings.require_database_url()) as store,
         tempfile.TemporaryDirectory(prefix="heartwave-", ignore_cleanup_errors=True) as directory,
+        closing(ahead(fetch, shard.recording_ids)) as fetchings,
         # Left in reverse: where a task is stopped, so is its reader, and then there is nothing to wait for.
-        closing(ahead(cut, shard.recording_ids)) as cuttings,
+        closing(ahead(cut, fetchings)) as cuttings,
         reader,
     ):
         listings = find_recordings(client, settings, shard.recording_ids)
-        for place, (recording_id, cutting) in enumerate(cuttings, start=1):
+        for place, ((recording_id, _), cutting) in enumerate(cuttings, start=1):
             with contradictions.of(recording_id):
                 counts += _settle(settings, client, store, recording_id, listings.get(recording_id), cutting)
             if place % _LOGGED_EVERY == 0 or place == len(shard.recording_ids):
@@ -194,13 +207,24 @@ def summarise(settings: Settings, counts: list[IngestCounts]) -> IngestCounts:
     return total
 
 
-def _cut(settings: Settings, client: S3Client, reader: ReadingProcess, listing: Listing, directory: Path) -> _Cut:
-    """Fetch a recording and cut it; its own files are gone afterwards, what was made of them lies in the directory."""
+def _fetch(settings: Settings, client: S3Client, listing: Listing, directory: Path) -> _Fetched:
+    """Fetch a recording's files into a directory of their own."""
+    files = Path(tempfile.mkdtemp(dir=directory))
+    try:
+        return _Fetched(listing, content_sha256(download(client, settings, listing, files)), files)
+    except BaseException:
+        shutil.rmtree(files, ignore_errors=True)
+        raise
+
+
+def _cut(reader: ReadingProcess, fetched: _Fetched, directory: Path) -> _Cut:
+    """Cut a recording; its own files are gone afterwards, what was made of them lies in a directory."""
+    listing, content, files = fetched
     out = Path(tempfile.mkdtemp(dir=directory))
-    with tempfile.TemporaryDirectory(dir=directory, ignore_cleanup_errors=True) as files:
-        content = content_sha256(download(client, settings, listing, Path(files)))
-        told = {"content_sha256": content, "record": listing.record}
-        reading = reader.read(listing.recording_id, Path(files), out, told)
+    try:
+        reading = reader.read(listing.recording_id, files, out, {"content_sha256": content, "record": listing.record})
+    finally:
+        shutil.rmtree(files, ignore_errors=True)
     return _Cut(content, CutRecording.from_facts(reading.facts), out)
 
 

@@ -11,10 +11,9 @@ import shutil
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
-import pyarrow as pa
 
 from heartwave_tasks.ecg.strips import FACTOR, MISSING, SMALLEST_LEVEL, extremes, to_microvolts
-from heartwave_tasks.stores.strips import LENGTH, MARK, MAX_LEADS, PIECE
+from heartwave_tasks.stores.strips import LENGTH, MARK, MAX_LEADS, PIECE, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,7 @@ READ_AT_ONCE: Final = 8 * PIECE
 """Samples of all leads that are read at a time."""
 
 _MOST_IN_MEMORY: Final = 1 << 20  # bytes of a level: all there is of an hour; of a day the finest level goes to a file
-_RANGE_SAMPLES: Final = 200_000  # every so-manieth sample tells as much, and is sorted in no time
+_RANGE_SAMPLES: Final = 50_000  # every so-manieth sample tells as much, and is sorted in no time
 
 
 def write_strip(
@@ -125,10 +124,7 @@ class _Pyramid:
         return self.levels[level].lengths
 
     def _write(self, level: int, piece: NDArray[np.int16]) -> None:
-        # Differences along time: neighbours are much alike.
-        steps = np.diff(piece, axis=0, prepend=np.zeros_like(piece[:1]))
-        packed: bytes = pa.compress(np.ascontiguousarray(steps).tobytes(), codec="zstd", asbytes=True)
-        self.levels[level].append(packed)
+        self.levels[level].append(pack(piece))
         if level + 1 < len(self.levels):
             self.add(extremes(piece, -(-len(piece) // FACTOR), FACTOR), level + 1)
 

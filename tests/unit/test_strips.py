@@ -13,7 +13,7 @@ from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.ecg.strips import MISSING, extremes, to_microvolts
 from heartwave_tasks.stores import strip_files
 from heartwave_tasks.stores.strip_files import write_strip
-from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key
+from heartwave_tasks.stores.strips import Strip, StripMissingError, pack, strip_key, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +137,11 @@ def test_something_else_is_refused() -> None:
 def test_keys_go_with_beats() -> None:
     """A strip lies under the name of its beats."""
     assert strip_key("beats/segmenter=1/mitdb/100/ab.parquet") == "strips/segmenter=1/mitdb/100/ab.strip"
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (16_384,), (1, 2), (4_097, 2)])
+def test_pieces_come_back(shape: tuple[int, ...]) -> None:
+    """A piece of any samples, the steepest steps included, is unpacked as it was packed."""
+    entries = np.random.default_rng(5).integers(-32_768, 32_768, shape).astype(np.int16)
+
+    assert np.array_equal(unpack(pack(entries), shape), entries)

@@ -14,6 +14,7 @@ import numpy as np
 
 from heartwave_tasks.ecg.labels import CLASSES
 from heartwave_tasks.models.architectures import TrainingError
+from heartwave_tasks.models.inputs import in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,12 @@ def draw_sample(beats: Beats, see: Callable[[Beats], NDArray[np.float32]], param
     normal = beats.reference[rows] == CLASSES.index("N")
     kept = ~normal | (np.random.default_rng(seed).random(len(rows)) < share)
     weights = np.where(normal, normal.sum() / max((normal & kept).sum(), 1), 1.0)[kept]
-    chosen = beats.take(rows[kept])
-    sample = Sample(see(chosen), chosen.reference.astype(np.int64), (weights / weights.mean()).astype(np.float32))
+    chosen = rows[kept]
+    sample = Sample(
+        in_parts(see, beats, chosen),
+        beats.reference[chosen].astype(np.int64),
+        (weights / weights.mean()).astype(np.float32),
+    )
     return balance(sample, method, seed=seed)
 
 
@@ -116,23 +121,38 @@ def _oversample(sample: Sample, seed: int) -> Sample:
     wanted = {index: target for index in SMOTE_CLASSES if 1 < counts[index] < target}
     if not wanted:
         return sample
-    undefined = np.isnan(sample.table)
-    empty = undefined.all(axis=0)
-    median = np.zeros(sample.table.shape[1], dtype=np.float32)
-    median[~empty] = np.nanmedian(sample.table[:, ~empty], axis=0)
-    filled = np.where(undefined, median, sample.table)
-    scale = filled.std(axis=0)
-    scale[scale == 0] = 1
-    neighbours = min(NEIGHBOURS, min(counts[index] for index in wanted) - 1)
-    smote = SMOTE(sampling_strategy=wanted, k_neighbors=neighbours, random_state=seed)
-    table, classes = smote.fit_resample((filled - median) / scale, sample.classes)
-    n = len(sample.classes)
-    made = np.asarray(table[n:], dtype=np.float32) * scale + median
+    empty, median, scale = _spread(sample.table)
+    # Beats are made from their own class alone; SMOTE asks for a row of another one, but does nothing with it.
+    rare = np.isin(sample.classes, list(wanted))
+    rare[np.argmax(~rare)] = True
+    real = sample.table[rare]
+    smote = SMOTE(
+        sampling_strategy=wanted,
+        k_neighbors=min(NEIGHBOURS, min(counts[index] for index in wanted) - 1),
+        random_state=seed,
+    )
+    table, classes = smote.fit_resample((np.where(np.isnan(real), median, real) - median) / scale, sample.classes[rare])
+    made = np.asarray(table[len(real) :], dtype=np.float32) * scale + median
     made[:, empty] = np.nan
     # Only normal beats weigh differently, and none of those is made.
     weights = np.full(len(made), sample.weights.min(), dtype=np.float32)
     return Sample(
         np.concatenate([sample.table, made]),
-        np.concatenate([sample.classes, classes[n:]]),
+        np.concatenate([sample.classes, classes[len(real) :]]),
         np.concatenate([sample.weights, weights]),
     )
+
+
+def _spread(table: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """Which columns of a table (n, k) have no value, and every column's median and standard deviation, float32 (k,)."""
+    width = table.shape[1]
+    empty = np.zeros(width, dtype=np.bool_)
+    median, scale = np.zeros(width, dtype=np.float32), np.ones(width, dtype=np.float32)
+    for column in range(width):  # one by one, as a copy of the table is a hundred megabytes
+        values = table[:, column]
+        undefined = np.isnan(values)
+        empty[column] = undefined.all()
+        if not empty[column]:
+            median[column] = np.median(values[~undefined])
+            scale[column] = np.where(undefined, median[column], values).std() or 1
+    return empty, median, scale

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.models.search_space import SearchSpace
 
 TREE_BOUNDS: Final[SearchSpace] = {
-    "rounds": Whole(80, 300),
+    "rounds": Whole(40, 300),
     "depth": Whole(3, 8),
     "learning_rate": Real(0.05, 0.3, log=True),
     "row_share": Real(0.5, 1.0),
@@ -30,10 +30,19 @@ TREE_BOUNDS: Final[SearchSpace] = {
 }
 """What is tuned of a booster."""
 
+BEYOND: Final = np.float32(1e30)
+"""Stands for an undefined value while trees are grown: greater than any that is defined."""
+
 
 def boost(sample: Sample, params: Params, *, seed: int) -> xgb.Booster:
-    """Train one multi-class booster; it answers for the classes the sample holds, in their order."""
+    """Train one multi-class booster; it answers for the classes the sample holds, in their order.
+
+    The sample's table is used up: what is undefined in it is overwritten. A single NaN makes XGBoost keep four bytes
+    instead of one for every value, and takes a quarter longer to grow trees over. Where nothing is missing it sends
+    what will be missing to the right, with the greatest values; so a booster answers a NaN as it was taught.
+    """
     known, target = np.unique(sample.classes, return_inverse=True)
+    sample.table[np.isnan(sample.table)] = BEYOND
     bins, threads = int(params["bins"]), int(params["threads"])
     data = xgb.QuantileDMatrix(sample.table, target, weight=sample.weights, max_bin=bins, nthread=threads)
     settings = {

@@ -14,6 +14,7 @@ from heartwave_tasks.models.inputs import (
     ENGINEERED_FEATURES,
     WINDOW_SHAPE,
     engineer_features,
+    in_parts,
     join_window,
     split_window,
     thin_windows,
@@ -93,6 +94,9 @@ class CnnMlpModel:
         """Probabilities float32 (n, 5) of `classes`; every row is answered by itself."""
         if not len(beats):
             return np.empty((0, len(CLASSES)), dtype=np.float32)
+        return in_parts(self._answer, beats, np.arange(len(beats)))
+
+    def _answer(self, beats: Beats) -> NDArray[np.float32]:
         answers = self.network.run(thin_windows(beats), self.scaling.apply(engineer_features(beats)))
         return spread_classes(answers, self.known)
 

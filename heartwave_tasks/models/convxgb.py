@@ -19,6 +19,7 @@ from heartwave_tasks.models.boosting import TREE_BOUNDS, boost, spread_classes
 from heartwave_tasks.models.inputs import (
     TIMED_FEATURES,
     WINDOW_SHAPE,
+    in_parts,
     join_window,
     split_window,
     thin_windows,
@@ -43,12 +44,12 @@ NAME: Final = "convxgb"
 DEFAULT_PARAMS: Params = {
     "balancing": "smote",
     "normal_share": 0.5,
-    "epochs": 4,
+    "epochs": 3,
     "batch_beats": 256,
     "network_learning_rate": 0.003,
-    "rounds": 150,
+    "rounds": 80,
     "depth": 6,
-    "learning_rate": 0.15,
+    "learning_rate": 0.25,
     "row_share": 0.8,
     "column_share": 0.3,
     "l2": 2.0,
@@ -83,6 +84,9 @@ class ConvXgbModel:
         """Probabilities float32 (n, 5) of `classes`; every row is answered by itself."""
         if not len(beats):
             return np.empty((0, len(CLASSES)), dtype=np.float32)
+        return in_parts(self._answer, beats, np.arange(len(beats)))
+
+    def _answer(self, beats: Beats) -> NDArray[np.float32]:
         table = np.column_stack([self.extractor.run(thin_windows(beats)), time_beats(beats)])
         return spread_classes(self.booster.inplace_predict(table), self.known)
 

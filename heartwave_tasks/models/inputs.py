@@ -16,6 +16,8 @@ from heartwave_tasks.ecg.filtered_leads import MICROVOLTS_PER_MILLIVOLT
 from heartwave_tasks.ecg.morphology import MORPHOLOGY_FEATURES, describe_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.beats import Beats
@@ -31,6 +33,9 @@ TIMED_FEATURES: Final = (*CONTEXT_FEATURES, "rr_previous_s", "rr_next_s")
 
 ENGINEERED_FEATURES: Final = (*MORPHOLOGY_FEATURES, *TIMED_FEATURES)
 """Names of the columns of `engineer_features`."""
+
+_ROWS_AT_ONCE: Final = 8192
+"""Bounds what is held on the way to a part's inputs and answers: about 50 MB."""
 
 
 def thin_windows(beats: Beats) -> NDArray[np.float32]:
@@ -60,3 +65,20 @@ def split_window(table: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
     """Undo `join_window`."""
     width = WINDOW_SHAPE[0] * WINDOW_SHAPE[1]
     return table[:, :width].reshape(-1, *WINDOW_SHAPE), table[:, width:]
+
+
+def in_parts(
+    answer: Callable[[Beats], NDArray[np.float32]], beats: Beats, rows: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Answer some rows of some beats, at least one, a few thousand at a time: float32 (len(rows), k).
+
+    Each row's answer must hang on nothing but the row. What is computed on the way takes several times the memory of
+    the answers.
+    """
+    first = answer(beats.take(rows[:_ROWS_AT_ONCE]))
+    answers = np.empty((len(rows), first.shape[1]), dtype=np.float32)
+    answers[: len(first)] = first
+    for start in range(_ROWS_AT_ONCE, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        answers[part] = answer(beats.take(rows[part]))
+    return answers

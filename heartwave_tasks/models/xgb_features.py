@@ -19,6 +19,7 @@ from heartwave_tasks.models.inputs import (
     ENGINEERED_FEATURES,
     WINDOW_SHAPE,
     engineer_features,
+    in_parts,
     join_window,
     thin_windows,
 )
@@ -40,9 +41,9 @@ NAME: Final = "xgb_features"
 DEFAULT_PARAMS: Params = {
     "balancing": "smote",
     "normal_share": 0.5,
-    "rounds": 150,
+    "rounds": 80,
     "depth": 6,
-    "learning_rate": 0.15,
+    "learning_rate": 0.25,
     "row_share": 0.8,
     "column_share": 0.3,
     "l2": 2.0,
@@ -72,6 +73,9 @@ class XgbFeaturesModel:
         """Probabilities float32 (n, 5) of `classes`; every row is answered by itself."""
         if not len(beats):
             return np.empty((0, len(CLASSES)), dtype=np.float32)
+        return in_parts(self._answer, beats, np.arange(len(beats)))
+
+    def _answer(self, beats: Beats) -> NDArray[np.float32]:
         return spread_classes(self.booster.inplace_predict(see_beats(beats)), self.known)
 
     def files(self) -> dict[str, bytes]:

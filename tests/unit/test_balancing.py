@@ -46,6 +46,19 @@ def test_synthetic_beats_lie_between_real_ones(sample: Sample) -> None:
     assert np.isfinite(balanced.table[made][:, [0, 1, 2, 4, 5]]).all()
 
 
+def test_synthetic_beats_are_those_of_smote_on_the_whole_sample(sample: Sample) -> None:
+    """SMOTE is handed the rare rows alone, which saves memory and changes nothing."""
+    from imblearn.over_sampling import SMOTE
+
+    columns = [0, 1, 2, 4, 5]
+    median = np.nanmedian(sample.table[:, columns], axis=0)
+    filled = np.where(np.isnan(sample.table[:, columns]), median, sample.table[:, columns])
+    whole = SMOTE(sampling_strategy={1: 400, 3: 400}, k_neighbors=3, random_state=5)
+    expected, _ = whole.fit_resample((filled - median) / filled.std(axis=0), sample.classes)
+    made = balance(sample, "smote", seed=5).table[len(sample.classes) :, columns]
+    np.testing.assert_allclose((made - median) / filled.std(axis=0), expected[len(sample.classes) :], atol=1e-4)
+
+
 def test_no_class_is_raised_above_the_commonest(sample: Sample) -> None:
     """In a small lake the target of 5 000 would turn the rare into the common."""
     assert np.bincount(balance(sample, "smote", seed=0).classes).tolist() == [400, 400, 30, 400]

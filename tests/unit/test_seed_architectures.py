@@ -92,6 +92,16 @@ def test_same_seed_gives_the_same_model(name: str, lake: Beats, models: dict[str
     assert again.files() == models[name].files()
 
 
+@pytest.mark.parametrize("name", QUICK)
+def test_answers_hang_on_no_other_row(
+    name: str, lake: Beats, models: dict[str, BeatModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked in parts, which bounds memory, a model answers as asked all at once."""
+    at_once = models[name].predict_proba(lake)
+    monkeypatch.setattr("heartwave_tasks.models.inputs._ROWS_AT_ONCE", 37)
+    np.testing.assert_allclose(models[name].predict_proba(lake), at_once, atol=1e-6)
+
+
 def test_another_seed_gives_another_model(lake: Beats, models: dict[str, BeatModel]) -> None:
     """The seed reaches the training."""
     known = lake.take(lake.recording_id != "drawn/3")

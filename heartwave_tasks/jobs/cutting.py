@@ -19,9 +19,8 @@ from heartwave_tasks.ecg.stretches import count_samples
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, STRIP_FILE, CutRecording
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
-from heartwave_tasks.stores.arrivals import REPAIR, Arrival
+from heartwave_tasks.stores.arrivals import REPAIR, Arrival, RecordingProblem
 from heartwave_tasks.stores.record_formats import read_recording
-from heartwave_tasks.stores.recordings import RecordingProblem
 from heartwave_tasks.stores.strip_files import write_strip
 
 if TYPE_CHECKING:

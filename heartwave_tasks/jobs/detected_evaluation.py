@@ -22,7 +22,7 @@ from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.assessment import training_view
 from heartwave_tasks.models.end_to_end import EndToEnd, LabelledRecording, compare_labels
-from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.beat_objects import read_beats
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 
@@ -183,7 +183,7 @@ def _version_itself(
     """Yield the version, and the recordings it was not trained on."""
     client = s3_client(settings)
     logger.info("Labelling %d recordings that version %d was not trained on.", len(refs), model.version)
-    beats = Beats.concatenate([lake.read_beats(client, settings.lake_bucket, ref) for ref in refs])
+    beats = Beats.concatenate([read_beats(client, settings.lake_bucket, ref) for ref in refs])
     yield load_model(settings, model), beats
 
 

@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, DetectedRecording
 from heartwave_tasks.jobs.reading_process import DETECT, ReadingProcess
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from heartwave_tasks.stores.objects import is_missing, s3_client
-from heartwave_tasks.stores.recordings import RecordingProblem, content_sha256, download, find_recordings
+from heartwave_tasks.stores.recordings import content_sha256, download, find_recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.models.evaluation import evaluate as judge
 from heartwave_tasks.models.evaluation_document import from_json
 from heartwave_tasks.models.report import HEADLINE_ORDER
-from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.beat_objects import read_beats
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 from heartwave_tasks.stores.registry import Registry
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.models.evaluation import Evaluation
     from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores import beats as lake
     from heartwave_tasks.stores.predictions import RegisteredModel
 
 logger = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def _label_unseen(settings: Settings, model: RegisteredModel, source: str) -> li
     if not refs:
         return []
     client = s3_client(settings)
-    beats = Beats.concatenate([lake.read_beats(client, settings.lake_bucket, ref) for ref in refs])
+    beats = Beats.concatenate([read_beats(client, settings.lake_bucket, ref) for ref in refs])
     nothing = np.zeros(len(beats), dtype=np.bool_)
     probabilities = load_model(settings, model).predict_proba(protocols.hide_reference(beats, nothing))
     tested = beats.is_beat & (beats.reference != NO_CLASS)

@@ -11,7 +11,8 @@ from heartwave_tasks.stores import kept_bytes
 from heartwave_tasks.stores.forgotten_tables import ForgettingStore, Forgotten, Receipt
 from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.pseudonyms import keyed_hash, known_as
-from heartwave_tasks.stores.recordings import QUARANTINE, SAFE_NAME, list_files
+from heartwave_tasks.stores.recording_names import QUARANTINE, SAFE_NAME
+from heartwave_tasks.stores.recordings import list_files
 from heartwave_tasks.stores.registry import Registry
 
 if TYPE_CHECKING:

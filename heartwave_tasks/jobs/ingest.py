@@ -20,18 +20,12 @@ from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.jobs.reconciliation import Contradictions
 from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from heartwave_tasks.stores.kept_bytes import WAITING_CODES, keep
 from heartwave_tasks.stores.notices import send
 from heartwave_tasks.stores.objects import is_missing, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, RevisionRow
-from heartwave_tasks.stores.recordings import (
-    Listing,
-    RecordingProblem,
-    content_sha256,
-    download,
-    find_recordings,
-    list_recordings,
-)
+from heartwave_tasks.stores.recordings import Listing, content_sha256, download, find_recordings, list_recordings
 from heartwave_tasks.stores.strips import strip_key
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heartwave_tasks.stores import kept_bytes
 from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
-from heartwave_tasks.stores.recordings import QUARANTINE
+from heartwave_tasks.stores.recording_names import QUARANTINE
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 import heartwave_tasks
 from heartwave_tasks.jobs.reading_worker import ANSWER, OUT_OF_MEMORY
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import RecordingProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

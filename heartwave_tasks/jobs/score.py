@@ -18,7 +18,7 @@ from heartwave_tasks.jobs.shards import balance
 from heartwave_tasks.jobs.training_plan import where
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.population import Population
-from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.beat_objects import read_beats
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import LabelBatch, PredictionStore, ScoringRow
 from heartwave_tasks.stores.registry import Registry
@@ -153,7 +153,7 @@ def score_shard(settings: Settings, shard: ScoreShard, dag_run_id: str) -> Score
 
         def read(ref: RevisionRef) -> tuple[datetime, Beats]:
             begun = datetime.now(UTC)
-            return begun, lake.read_beats(client, settings.lake_bucket, where(ref), windows=windows)
+            return begun, read_beats(client, settings.lake_bucket, where(ref), windows=windows)
 
         def answer(reading: tuple[RevisionRef, Future[tuple[datetime, Beats]]]) -> _Answer:
             begun, beats = reading[1].result()

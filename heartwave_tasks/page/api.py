@@ -19,6 +19,7 @@ from heartwave_tasks.page.database import Data
 from heartwave_tasks.page.loose_beats import LooseBeats
 from heartwave_tasks.page.recordings import RecordingId
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.beat_objects import read_beats
 from heartwave_tasks.stores.objects import s3_client
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def classify_recording(request: Request, data: Data, recording_id: RecordingId) 
         ref = lake.BeatsRef(
             recording_id=recording_id, beats_key=found["beats_key"], content_sha256=found["content_sha256"]
         )
-        beats = lake.read_beats(s3_client(settings), settings.lake_bucket, ref)
+        beats = read_beats(s3_client(settings), settings.lake_bucket, ref)
         probabilities = champion.model.predict_proba(beats)[beats.is_beat]
     finally:
         _AT_ONCE.release()

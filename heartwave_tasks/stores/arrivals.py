@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from heartwave_tasks.stores.recordings import RecordingProblem
-
 if TYPE_CHECKING:
     from pathlib import Path
 
 REPAIR: Final = "Export the recording again from its source and upload all of its files."
 """The remedy where nothing better is known."""
+
+
+class RecordingProblem(ValueError):  # noqa: N818 - it is the recording that has the problem
+    """A recording cannot be used as it is: a short code, the reason and the remedy, for people."""
+
+    def __init__(self, code: str, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)

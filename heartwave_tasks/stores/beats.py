@@ -19,12 +19,10 @@ from heartwave_tasks.ecg.beats import R_PEAK_INDEX, SEGMENTER_VERSION, WINDOW_SA
 from heartwave_tasks.ecg.features import CONTEXT_FEATURES
 from heartwave_tasks.ecg.labels import CLASSES, NO_CLASS
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
-from heartwave_tasks.stores.objects import get_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from botocore.client import BaseClient as S3Client
     from numpy.typing import NDArray
 
 PREFIX: Final = "beats"
@@ -195,15 +193,14 @@ def from_arrow(table: pa.Table) -> Beats:
     )
 
 
-def read_beats(client: S3Client, bucket: str, ref: BeatsRef, *, windows: bool = True) -> Beats:
-    """Read a revision's beats from the lake, all of them and as they were written; windows are (n, 0) if not wanted.
+def unpack(content: bytes, ref: BeatsRef, *, windows: bool = True) -> Beats:
+    """Read a revision's beats from what was fetched, all of them and as they were written; windows (n, 0) if unwanted.
 
     Raises
     ------
     BeatsMismatchError
-        If the object holds another content's beats, other bytes than were written, or another number of rows.
+        If it holds another content's beats, other bytes than were written, or another number of rows.
     """
-    content = get_object(client, bucket, ref.beats_key)
     check(content, ref)
     try:
         return from_parquet(content, windows=windows)

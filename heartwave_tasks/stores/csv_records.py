@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from heartwave_tasks.ecg.recordings import Recording
 from heartwave_tasks.stores.composed_signals import keep_short
 from heartwave_tasks.stores.lead_units import to_millivolts
-from heartwave_tasks.stores.recordings import CSV_SUFFIX, SIDECAR_SUFFIX
+from heartwave_tasks.stores.recording_names import CSV_SUFFIX, SIDECAR_SUFFIX
 from heartwave_tasks.stores.wfdb_annotations import read_annotations
 from heartwave_tasks.stores.wfdb_headers import HIGHEST_FREQUENCY
 

@@ -22,7 +22,7 @@ import numpy as np
 from heartwave_tasks.ecg.recordings import Recording
 from heartwave_tasks.stores.composed_signals import FrameSignals, JoinedSignals, Piece, keep_short
 from heartwave_tasks.stores.lead_units import to_millivolts
-from heartwave_tasks.stores.recordings import EDF_SUFFIX
+from heartwave_tasks.stores.recording_names import EDF_SUFFIX
 from heartwave_tasks.stores.wfdb_annotations import read_annotations
 from heartwave_tasks.stores.wfdb_headers import check_frequency
 

@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError
 
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
 from heartwave_tasks.stores.objects import is_missing, list_objects
-from heartwave_tasks.stores.recordings import QUARANTINE, SAFE_FILE_NAME, RecordingProblem
+from heartwave_tasks.stores.recording_names import QUARANTINE, SAFE_FILE_NAME
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
 
     from heartwave_tasks.settings import Settings
+    from heartwave_tasks.stores.arrivals import RecordingProblem
     from heartwave_tasks.stores.objects import StoredObject
     from heartwave_tasks.stores.recordings import Listing
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final
 
-from heartwave_tasks.stores.recordings import (
+from heartwave_tasks.stores.recording_names import (
     CSV_SUFFIX,
     EDF_SUFFIX,
     HEADER_SUFFIX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.stores import csv_records, edf_records, wfdb_records
-from heartwave_tasks.stores.recordings import CSV_SUFFIX, EDF_SUFFIX, HEADER_SUFFIX
+from heartwave_tasks.stores.recording_names import CSV_SUFFIX, EDF_SUFFIX, HEADER_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,13 +7,21 @@ A recording's identity is ``<source>/<record>``, or a pseudonym where the source
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
 from heartwave_tasks.stores.objects import list_if_few, list_objects
 from heartwave_tasks.stores.pseudonyms import known_as
+from heartwave_tasks.stores.recording_names import (
+    INBOX,
+    MAIN_SUFFIXES,
+    QUARANTINE,
+    SAFE_FILE_NAME,
+    SAFE_NAME,
+    local_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,37 +33,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.objects import StoredObject
 
-SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-"""Names of sources and records; neither a path, nor a URL, nor an option can be spelled with it."""
-
-SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9_]{1,16})?")
-"""Names of a recording's files."""
-
-HEADER_SUFFIX: Final = ".hea"
-EDF_SUFFIX: Final = ".edf"
-CSV_SUFFIX: Final = ".csv"
-SIDECAR_SUFFIX: Final = ".json"
-
-MAIN_SUFFIXES: Final = (HEADER_SUFFIX, EDF_SUFFIX, CSV_SUFFIX)
-"""Of the file every recording has: by one of them it is found."""
-
-INBOX: Final = "inbox"
-"""Prefix of the folders that sources may write to and nothing else."""
-
-QUARANTINE: Final = "quarantine"
-"""Prefix under which refused bytes are kept."""
-
 _FILES_PER_SEGMENT: Final = 3
-
-
-class RecordingProblem(ValueError):  # noqa: N818 - it is the recording that has the problem
-    """A recording cannot be used as it is: a short code, the reason and the remedy, for people."""
-
-    def __init__(self, code: str, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +243,3 @@ def _group(
     for record, objects in groups.items():
         if not whole or any(local_name(name).endswith(MAIN_SUFFIXES) for name in objects):
             yield f"{path}/{record}", objects
-
-
-def local_name(name: str) -> str:
-    """Return what a file is called here: recorders like to write ``.EDF``."""
-    stem, dot, suffix = name.rpartition(".")
-    lower = f"{dot}{suffix.lower()}"
-    return f"{stem}{lower}" if lower in {EDF_SUFFIX, CSV_SUFFIX, SIDECAR_SUFFIX} else name

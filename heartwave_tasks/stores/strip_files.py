@@ -7,13 +7,15 @@ pieces will be before they are compressed; what grows long goes to a file of its
 from __future__ import annotations
 
 import json
+import math
 import shutil
+import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
+import pyarrow as pa
 
 from heartwave_tasks.ecg.strips import FACTOR, MISSING, SMALLEST_LEVEL, extremes, to_microvolts
-from heartwave_tasks.stores.strips import LENGTH, MARK, MAX_LEADS, PIECE, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.recordings import Signals
+
+MAX_LEADS: Final = 12
+"""Leads that are kept for drawing: those analysed, then the others in the header's order."""
+
+PIECE: Final = 16_384
+"""Entries of a piece; at 360 Hz 45 seconds of samples."""
+
+MARK: Final = b"HWSTRIP2"
+LENGTH: Final = struct.Struct("<I")
+_CODEC: Final = "zstd"
 
 READ_AT_ONCE: Final = 8 * PIECE
 """Samples of all leads that are read at a time."""
@@ -65,6 +77,31 @@ def write_strip(
         for level in range(len(pyramids[0].levels)):
             for pyramid in pyramids:
                 pyramid.levels[level].copy_to(file)
+
+
+def pack(entries: NDArray[np.int16]) -> bytes:
+    """Compress the entries (n,) or (n, 2) of a piece.
+
+    Neighbours are much alike, so what is kept is how far each is from the one before: small numbers, whose signs go to
+    their last bit, and whose high bytes, nearly all zero, lie together. That is a fifth smaller and twice as quick as
+    compressing the differences as they are.
+    """
+    steps = np.diff(entries, axis=0, prepend=np.zeros_like(entries[:1]))
+    folded = np.bitwise_xor(steps << 1, steps >> 15)
+    planes = np.ascontiguousarray(folded.reshape(-1, 1).view(np.uint8).T)
+    packed: bytes = pa.compress(planes, codec=_CODEC, asbytes=True)
+    return packed
+
+
+def unpack(packed: bytes, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    """Return the entries that `pack` was given, of that shape."""
+    n_bytes = 2 * math.prod(shape)
+    planes = np.frombuffer(pa.decompress(packed, n_bytes, codec=_CODEC, asbytes=True), dtype=np.uint8)
+    folded = np.ascontiguousarray(planes.reshape(2, -1).T).view(np.uint16).reshape(shape)
+    steps = np.bitwise_xor(folded >> 1, -(folded & 1)).view(np.int16)
+    # Differences wrap around at 16 bits, and so does their sum.
+    entries: NDArray[np.int16] = np.cumsum(steps, axis=0, dtype=np.int16)
+    return entries
 
 
 class _Level:

@@ -8,17 +8,15 @@ day and a view of three seconds cost the same few kilobytes.
 from __future__ import annotations
 
 import json
-import math
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.ecg.strips import FACTOR, extremes
 from heartwave_tasks.stores.objects import get_object
+from heartwave_tasks.stores.strip_files import LENGTH, MARK, PIECE, unpack
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient as S3Client
@@ -26,15 +24,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "strips"
 
-MAX_LEADS: Final = 12
-"""Leads that are kept for drawing: those analysed, then the others in the header's order."""
-
-PIECE: Final = 16_384
-"""Entries of a piece; at 360 Hz 45 seconds of samples."""
-
-MARK: Final = b"HWSTRIP2"
-LENGTH: Final = struct.Struct("<I")
-_CODEC: Final = "zstd"
 _FIRST_BYTES: Final = 65_536  # the header of a day, in one request
 _GONE: Final = frozenset({"404", "NoSuchKey"})
 
@@ -150,28 +139,3 @@ class Strip:
                 msg = f"{self._key} is not in the lake; ingest the recording again."
                 raise StripMissingError(msg) from error
             raise
-
-
-def pack(entries: NDArray[np.int16]) -> bytes:
-    """Compress the entries (n,) or (n, 2) of a piece.
-
-    Neighbours are much alike, so what is kept is how far each is from the one before: small numbers, whose signs go to
-    their last bit, and whose high bytes, nearly all zero, lie together. That is a fifth smaller and twice as quick as
-    compressing the differences as they are.
-    """
-    steps = np.diff(entries, axis=0, prepend=np.zeros_like(entries[:1]))
-    folded = np.bitwise_xor(steps << 1, steps >> 15)
-    planes = np.ascontiguousarray(folded.reshape(-1, 1).view(np.uint8).T)
-    packed: bytes = pa.compress(planes, codec=_CODEC, asbytes=True)
-    return packed
-
-
-def unpack(packed: bytes, shape: tuple[int, ...]) -> NDArray[np.int16]:
-    """Return the entries that `pack` was given, of that shape."""
-    n_bytes = 2 * math.prod(shape)
-    planes = np.frombuffer(pa.decompress(packed, n_bytes, codec=_CODEC, asbytes=True), dtype=np.uint8)
-    folded = np.ascontiguousarray(planes.reshape(2, -1).T).view(np.uint16).reshape(shape)
-    steps = np.bitwise_xor(folded >> 1, -(folded & 1)).view(np.int16)
-    # Differences wrap around at 16 bits, and so does their sum.
-    entries: NDArray[np.int16] = np.cumsum(steps, axis=0, dtype=np.int16)
-    return entries

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from heartwave_tasks.stores.objects import list_objects, s3_client
 from heartwave_tasks.stores.record_files import RecordFiles, RecordFilesError, open_records
-from heartwave_tasks.stores.recordings import INBOX, QUARANTINE, SAFE_NAME, local_name
+from heartwave_tasks.stores.recording_names import INBOX, QUARANTINE, SAFE_NAME, local_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Final
 import wfdb
 
 from heartwave_tasks.stores.lead_units import to_millivolts
-from heartwave_tasks.stores.recordings import HEADER_SUFFIX, SAFE_FILE_NAME
+from heartwave_tasks.stores.recording_names import HEADER_SUFFIX, SAFE_FILE_NAME
 
 if TYPE_CHECKING:
     from heartwave_tasks.settings import Settings
-    from heartwave_tasks.stores.arrivals import Arrival
-    from heartwave_tasks.stores.recordings import RecordingProblem
+    from heartwave_tasks.stores.arrivals import Arrival, RecordingProblem
 
 BYTES_PER_SAMPLE: Final = {
     "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,

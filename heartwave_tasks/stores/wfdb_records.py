@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from heartwave_tasks.ecg.recordings import Recording
 from heartwave_tasks.stores.composed_signals import FrameSignals, JoinedSignals, Piece, keep_short
-from heartwave_tasks.stores.recordings import SAFE_NAME
+from heartwave_tasks.stores.recording_names import SAFE_NAME
 from heartwave_tasks.stores.wfdb_annotations import read_annotations
 from heartwave_tasks.stores.wfdb_headers import (
     Claim,

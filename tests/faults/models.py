@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.stores import beats as lake
+from heartwave_tasks.stores.beat_objects import read_beats
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import ModelVersionRow, PredictionStore
 from heartwave_tasks.stores.registry import FILES_FOLDER, MANIFEST, ModelFiles, Registry
@@ -23,7 +24,7 @@ def plant_models(settings: Settings) -> list[int]:
     registry = Registry(settings)
     with PredictionStore(settings.require_database_url()) as store:
         beats = Beats.concatenate(
-            lake.read_beats(
+            read_beats(
                 client,
                 settings.lake_bucket,
                 lake.BeatsRef(

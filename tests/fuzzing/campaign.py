@@ -22,7 +22,7 @@ from heartwave_tasks.jobs.cut_recordings import BEATS_FILE, CutRecording
 from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores import beats as lake
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from tests.fuzzing.mutations import Case, draw_case
 from tests.fuzzing.seeds import PLANTED, draw_seeds
 

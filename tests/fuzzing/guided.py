@@ -16,9 +16,8 @@ import atheris
 
 with atheris.instrument_imports(include=["heartwave_tasks.stores", "heartwave_tasks.ecg.recordings", "wfdb"]):
     from heartwave_tasks.settings import Settings
-    from heartwave_tasks.stores.arrivals import Arrival
+    from heartwave_tasks.stores.arrivals import Arrival, RecordingProblem
     from heartwave_tasks.stores.record_formats import read_recording
-    from heartwave_tasks.stores.recordings import RecordingProblem
 
 from tests.fuzzing.seeds import PLANTED, Files, draw_seeds
 

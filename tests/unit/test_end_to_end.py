@@ -22,11 +22,10 @@ from heartwave_tasks.jobs.reading_process import DETECT, ReadingProcess
 from heartwave_tasks.models import metrics
 from heartwave_tasks.models.end_to_end import NOTHING, EndToEnd, LabelledRecording, count_labels
 from heartwave_tasks.settings import Settings
-from heartwave_tasks.stores.arrivals import Arrival
+from heartwave_tasks.stores.arrivals import Arrival, RecordingProblem
 from heartwave_tasks.stores.beats import from_parquet
 from heartwave_tasks.stores.predictions import RegisteredModel
 from heartwave_tasks.stores.record_formats import read_recording
-from heartwave_tasks.stores.recordings import RecordingProblem
 from heartwave_tasks.synthetic import write_recordings
 
 if TYPE_CHECKING:

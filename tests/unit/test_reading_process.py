@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from heartwave_tasks.jobs.reading_process import ReadingProcess
 from heartwave_tasks.settings import Settings
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import RecordingProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heartwave_tasks.ecg.recordings import SignalsInMemory
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from heartwave_tasks.stores.composed_signals import FrameSignals, JoinedSignals, Piece
-from heartwave_tasks.stores.recordings import RecordingProblem
 from tests.unit.wfdb_files import read_record
 
 WORD = st.one_of(

@@ -9,7 +9,7 @@ import pytest
 import wfdb
 
 from heartwave_tasks.stores import composed_signals, csv_records, wfdb_signals
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from tests.unit.signal_files import BY_HAND, BY_WFDB, GAIN, draw, interrupt, write_csv, write_edf, write_wfdb
 from tests.unit.wfdb_files import read_record
 

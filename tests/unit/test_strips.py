@@ -12,8 +12,8 @@ import pytest
 from heartwave_tasks.ecg.recordings import SignalsInMemory
 from heartwave_tasks.ecg.strips import MISSING, extremes, to_microvolts
 from heartwave_tasks.stores import strip_files
-from heartwave_tasks.stores.strip_files import write_strip
-from heartwave_tasks.stores.strips import Strip, StripMissingError, pack, strip_key, unpack
+from heartwave_tasks.stores.strip_files import pack, unpack, write_strip
+from heartwave_tasks.stores.strips import Strip, StripMissingError, strip_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ import wfdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartwave_tasks.stores.arrivals import Arrival
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import Arrival, RecordingProblem
 from heartwave_tasks.stores.wfdb_annotations import parse_defining, parse_plain, read_annotations
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from heartwave_tasks.stores.recordings import RecordingProblem
+from heartwave_tasks.stores.arrivals import RecordingProblem
 from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:

@@ -65,19 +65,22 @@ class Scaling:
     @classmethod
     def fit(cls, features: NDArray[np.float32]) -> Self:
         """Read medians and spreads off training rows (n, k); a column without spread or value is left alone."""
-        defined = ~np.isnan(features).all(axis=0)
         low, median, high = np.zeros((3, features.shape[1]))
-        low[defined], median[defined], high[defined] = np.nanpercentile(
-            features[:, defined], [_PERCENTILES[0], 50, _PERCENTILES[1]], axis=0
-        )
+        for column, values in enumerate(features.T):  # one by one, as a copy of all is fifty megabytes
+            defined = values[~np.isnan(values)]
+            if len(defined):
+                low[column], median[column], high[column] = np.percentile(
+                    defined, [_PERCENTILES[0], 50, _PERCENTILES[1]]
+                )
         spread = (high - low) / 4  # about a standard deviation, where there are no tails
         return cls(median.astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32))
 
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scale features (n, k); what is undefined becomes the training median."""
-        scaled = np.clip((features - self.median) / self.divisor, -FARTHEST, FARTHEST)
-        filled: NDArray[np.float32] = np.nan_to_num(scaled, nan=0.0).astype(np.float32)
-        return filled
+        scaled: NDArray[np.float32] = (features - self.median).astype(np.float32, copy=False)
+        scaled /= self.divisor
+        np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
+        return np.nan_to_num(scaled, copy=False, nan=0.0)
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,13 @@ def train(
     sample = draw_sample(beats, _see, params, seed=seed)
     window, features = split_window(sample.table)
     scaling = Scaling.fit(features)
+    inputs = [window, scaling.apply(features)]
+    weights = sample.weights
     known, target = np.unique(sample.classes, return_inverse=True)
+    del sample, features  # eighty megabytes that nobody looks at again
     networks.begin(seed)
-    built = networks.build_joined(features.shape[1], len(known))
-    networks.fit(built, [window, scaling.apply(features)], target, sample.weights, params, progress)
+    built = networks.build_joined(inputs[1].shape[1], len(known))
+    networks.fit(built, inputs, target, weights, params, progress)
     # What is kept is what loading gives, so that a model answers alike before and after it was stored.
     return load(CnnMlpModel(OnnxNetwork(networks.to_onnx(built.kept)), scaling, tuple(known.tolist())).files())
 

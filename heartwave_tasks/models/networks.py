@@ -15,6 +15,10 @@ from keras import layers
 
 from heartwave_tasks.models.inputs import WINDOW_SHAPE
 
+# Trainings run side by side, and a network comes out the same however many cores there are.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray

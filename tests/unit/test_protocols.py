@@ -15,7 +15,7 @@ from heartwave_tasks.ecg import mitbih
 from heartwave_tasks.ecg.beats import Beats, segment
 from heartwave_tasks.ecg.recordings import Recording, SignalsInMemory
 from heartwave_tasks.models import protocols
-from heartwave_tasks.models.assessment import Assessment, assess
+from heartwave_tasks.models.assessment import Assessment, assess, training_view
 from heartwave_tasks.models.protocols import ProtocolError, get
 from tests.unit.evaluations import NearestWindow, beats_of
 
@@ -289,6 +289,17 @@ def test_training_sees_whole_recordings_with_only_training_references(lake: Beat
     assert (beats.symbol != "").sum() == len(split.train)
     assert len(beats) == np.isin(lake.recording_id, lake.recording_id[split.train]).sum()
     assert set(groups[beats.recording_id == "mitdb/202"]) == {"mitdb/201"}
+
+
+def test_windows_are_not_copied_where_every_recording_takes_part() -> None:
+    """Hiding references leaves the lake as it was, and its windows, the greater part of memory, where they are."""
+    lake = beats_of({name: symbols for name, symbols in LAKE.items() if name.startswith("mitdb/")})
+    before = lake.reference.copy()
+    (split,) = get("random_beats").splits(lake)
+    view, _ = training_view(protocols.relabel(lake, "heartwave5"), protocols.patients(lake), split)
+    assert (view.reference < 0).any()
+    assert np.shares_memory(view.window, lake.window)
+    np.testing.assert_array_equal(lake.reference, before)
 
 
 def test_every_tested_row_gets_its_own_answer(lake: Beats) -> None:

@@ -52,6 +52,8 @@ print(json.dumps({
     "dag_id": dag.dag_id,
     "doc": bool(dag.doc_md),
     "tells": dag.on_failure_callback is not None,
+    "longest_first": getattr(module, "LONGEST_FIRST", []),
+    "at_once": {task.task_id: task.max_active_tis_per_dagrun for task in dag.tasks},
     "undocumented": [task.task_id for task in dag.tasks if not task.doc_md],
     "params": {
         name: {**dag.params.get_param(name).schema, "description": dag.params.get_param(name).description}
@@ -114,3 +116,11 @@ def test_retrain_form_explains_every_field(tmp_path: Path) -> None:
     assert all(field.get("title") and len(field.get("description", "")) > 30 for field in fields.values())
     assert set(fields["architectures"]["items"]["enum"]) == set(ARCHITECTURES)
     assert {*fields["protocols"]["items"]["enum"], "patient_folds"} == set(protocols.PROTOCOLS)
+
+
+def test_trainings_are_ordered_and_bounded(tmp_path: Path) -> None:
+    """Every architecture has its place in the order, and no more than three are tuned or trained at once."""
+    found = load("retrain_models", tmp_path)
+
+    assert sorted(found["longest_first"]) == sorted(ARCHITECTURES)
+    assert found["at_once"]["tune"] == found["at_once"]["train"] == 3

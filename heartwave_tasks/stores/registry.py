@@ -104,15 +104,28 @@ class Registry:
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """Open a run for one training; it ends as finished, or as failed when the block raises."""
-        found = self._client.get_experiment_by_name(EXPERIMENT)
-        experiment = found.experiment_id if found else self._client.create_experiment(EXPERIMENT)
-        run = self._client.create_run(experiment, run_name=name, tags=dict(tags))
+        run = self._client.create_run(self._experiment(), run_name=name, tags=dict(tags))
         try:
             yield Run(self._client, run.info.run_id)
         except BaseException:
             self._client.set_terminated(run.info.run_id, "FAILED")
             raise
         self._client.set_terminated(run.info.run_id, "FINISHED")
+
+    def _experiment(self) -> str:
+        """Return the id of the experiment, made by whoever comes first: several trainings begin at once."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        if not found:
+            try:
+                return str(self._client.create_experiment(EXPERIMENT))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            found = self._client.get_experiment_by_name(EXPERIMENT)
+        assert found
+        return str(found.experiment_id)
 
     def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> int:
         """Make a run's model a version of the registered model, once however often it is asked for."""

@@ -20,6 +20,7 @@ from heartwave_tasks.models.inputs import (
     thin_windows,
 )
 from heartwave_tasks.models.model_files import read_card, write_card
+from heartwave_tasks.models.network_training import train_network
 from heartwave_tasks.models.onnx_network import TRAINING_BOUNDS, OnnxNetwork
 from heartwave_tasks.models.search_space import Real
 
@@ -144,21 +145,17 @@ def train(
     TrainingError
         If there is no such way of balancing.
     """
-    from heartwave_tasks.models import networks  # noqa: PLC0415 - tensorflow takes seconds, and scoring needs none
-
     progress(0.0, "drawing beats")
     sample = draw_sample(beats, _see, params, seed=seed)
     window, features = split_window(sample.table)
     scaling = Scaling.fit(features)
-    inputs = [window, scaling.apply(features)]
+    inputs = {"window": window, "features": scaling.apply(features)}
     weights = sample.weights
     known, target = np.unique(sample.classes, return_inverse=True)
     del sample, features  # eighty megabytes that nobody looks at again
-    networks.begin(seed)
-    built = networks.build_joined(inputs[1].shape[1], len(known))
-    networks.fit(built, inputs, target, weights, params, progress)
+    network = train_network("joined", inputs, target, weights, seed=seed, params=params, progress=progress)
     # What is kept is what loading gives, so that a model answers alike before and after it was stored.
-    return load(CnnMlpModel(OnnxNetwork(networks.to_onnx(built.kept)), scaling, tuple(known.tolist())).files())
+    return load(CnnMlpModel(OnnxNetwork(network), scaling, tuple(known.tolist())).files())
 
 
 def _see(beats: Beats) -> NDArray[np.float32]:

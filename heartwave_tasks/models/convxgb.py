@@ -26,6 +26,7 @@ from heartwave_tasks.models.inputs import (
     time_beats,
 )
 from heartwave_tasks.models.model_files import read_card, write_card
+from heartwave_tasks.models.network_training import train_network
 from heartwave_tasks.models.onnx_network import TRAINING_BOUNDS, OnnxNetwork
 from heartwave_tasks.models.search_space import Real
 
@@ -125,18 +126,20 @@ def train(
     TrainingError
         If there is no such way of balancing.
     """
-    from heartwave_tasks.models import networks  # noqa: PLC0415 - tensorflow takes seconds, and scoring needs none
-
     progress(0.0, "drawing beats")
     sample = draw_sample(beats, _see, params, seed=seed)
     window, features = split_window(sample.table)
     known, target = np.unique(sample.classes, return_inverse=True)
-    networks.begin(seed)
-    built = networks.build_extractor(len(known))
-    networks.fit(
-        built, [window], target, sample.weights, params, lambda share, text: progress(share * _NETWORK_SHARE, text)
+    network = train_network(
+        "extractor",
+        {"window": window},
+        target,
+        sample.weights,
+        seed=seed,
+        params=params,
+        progress=lambda share, text: progress(share * _NETWORK_SHARE, text),
     )
-    extractor = OnnxNetwork(networks.to_onnx(built.kept))
+    extractor = OnnxNetwork(network)
     progress(_NETWORK_SHARE, f"growing {params['rounds']} rounds of trees on {len(target)} beats")
     table = np.column_stack([extractor.run(window), features])
     booster = boost(Sample(table, sample.classes, sample.weights), params, seed=seed)

@@ -1,4 +1,4 @@
-"""Networks: the convolutional networks, trained with Keras and handed on as ONNX. Only training imports this."""
+"""Networks: convolutional networks, trained with Keras and handed on as ONNX. Only `network_worker` imports this."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -66,6 +68,13 @@ def build_joined(n_features: int, n_classes: int) -> Networks:
     called = layers.Dense(n_classes, activation="softmax")(both)
     model = keras.Model([window, features], called)
     return Networks(model, model)
+
+
+BUILDERS: Final[dict[str, Callable[[list[NDArray[np.float32]], int], Networks]]] = {
+    "extractor": lambda _inputs, n_classes: build_extractor(n_classes),
+    "joined": lambda inputs, n_classes: build_joined(inputs[1].shape[1], n_classes),
+}
+"""Networks by name, each built for its inputs and a number of classes."""
 
 
 def fit(

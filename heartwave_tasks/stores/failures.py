@@ -54,6 +54,8 @@ _PERMANENT_REFUSALS: Final = (
 )
 
 _TRANSIENT_S3: Final = (HTTPClientError, S3ConnectionError, IncompleteReadError, FlexibleChecksumError)
+_ALREADY_THERE: Final = "RESOURCE_ALREADY_EXISTS"
+_COLLISIONS: Final = ("UniqueViolation", "UNIQUE constraint failed")  # PostgreSQL's, and SQLite's, handed on by MLflow
 _REFUSED_DOWNLOAD: Final = " Client Error: "  # as in "404 Client Error: NOT FOUND for url …"
 _CLIENTS_FAULT, _SERVERS_FAULT = 400, 500
 _COME_AGAIN: Final = frozenset({408, 429})  # request timeout, too many requests
@@ -112,8 +114,18 @@ def is_transient_mlflow(error: BaseException) -> bool:
     """Tell an MLflow that does not answer, or breaks off, from one that says no."""
     if not _is_of_mlflow(error):
         return False
+    if is_collision(error):
+        return True
     # What went wrong in a download comes as an internal error, whatever it was: 404s, too.
     return not _is_refusal(int(error.get_http_status_code())) and _REFUSED_DOWNLOAD not in str(error)  # type: ignore[attr-defined]  # MLflow's
+
+
+def is_collision(error: BaseException) -> bool:
+    """Tell that another training had MLflow write the same thing at the same moment: asked again, it finds it there."""
+    if not _is_of_mlflow(error):
+        return False
+    already_there: bool = error.error_code == _ALREADY_THERE  # type: ignore[attr-defined]  # MLflow's
+    return already_there or any(refusal in str(error) for refusal in _COLLISIONS)
 
 
 def _is_of_mlflow(error: BaseException) -> bool:

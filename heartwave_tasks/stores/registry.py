@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import pyarrow as pa
 import urllib3
 
-from heartwave_tasks.stores.failures import is_transient_mlflow, persistent
+from heartwave_tasks.stores.failures import is_collision, is_transient_mlflow, persistent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,7 +104,7 @@ class Registry:
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """Open a run for one training; it ends as finished, or as failed when the block raises."""
-        run = self._client.create_run(self._experiment(), run_name=name, tags=dict(tags))
+        run = self._client.create_run(persistent(is_collision)(self._experiment), run_name=name, tags=dict(tags))
         try:
             yield Run(self._client, run.info.run_id)
         except BaseException:
@@ -114,18 +114,8 @@ class Registry:
 
     def _experiment(self) -> str:
         """Return the id of the experiment, made by whoever comes first: several trainings begin at once."""
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
         found = self._client.get_experiment_by_name(EXPERIMENT)
-        if not found:
-            try:
-                return str(self._client.create_experiment(EXPERIMENT))
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            found = self._client.get_experiment_by_name(EXPERIMENT)
-        assert found
-        return str(found.experiment_id)
+        return str(found.experiment_id if found else self._client.create_experiment(EXPERIMENT))
 
     def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> int:
         """Make a run's model a version of the registered model, once however often it is asked for."""
@@ -324,7 +314,9 @@ class Run:
             source=json.dumps({"uri": source}),
             profile=json.dumps(dict(profile)),
         )
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        training = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        # All architectures of a retraining learn from the same beats, and say so at the same moment.
+        persistent(is_collision)(self._client.log_inputs, self.run_id, training)
 
     def log_model(self, model: ModelFiles, requirements: list[str], example: pa.Table, code: Path) -> str:
         """Log the native files with their manifest, and the pyfunc model around them; return its URI.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
@@ -32,3 +34,20 @@ def test_trainings_that_begin_at_once_share_the_experiment(tmp_path: Path, monke
         found = MlflowClient(uri).get_run(run.run_id)
 
     assert found.info.experiment_id == MlflowClient(uri).get_experiment_by_name(EXPERIMENT).experiment_id
+
+
+def test_trainings_log_the_same_beats_at_once(tmp_path: Path) -> None:
+    """Trainings that name the same new set of beats at the same moment all have it as their input."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    MlflowClient(uri).create_experiment(EXPERIMENT, artifact_location=tmp_path.as_uri())
+    together = Barrier(4)
+
+    def train(number: int) -> set[str]:
+        with Registry(Settings(mlflow_tracking_uri=uri)).run(f"training {number}", {}) as run:
+            for digest in "abcdef":
+                together.wait(timeout=30)  # or one that fails would have the others wait for ever
+                run.log_dataset("annotated beats", digest, {"N": 3}, "s3://lake/beats/")
+        return {each.dataset.digest for each in MlflowClient(uri).get_run(run.run_id).inputs.dataset_inputs}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(train, range(4))) == [set("abcdef")] * 4

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.ecg.labels import NO_CLASS
 from heartwave_tasks.ecg.matching import outside
 from heartwave_tasks.jobs import training_plan
@@ -22,7 +21,7 @@ from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.models.architectures import ARCHITECTURES
 from heartwave_tasks.models.assessment import training_view
 from heartwave_tasks.models.end_to_end import EndToEnd, LabelledRecording, compare_labels
-from heartwave_tasks.stores.beat_objects import read_beats
+from heartwave_tasks.stores.beat_objects import read_together
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Self
 
+    from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.jobs.cut_recordings import DetectedRecording
     from heartwave_tasks.jobs.detected_recordings import Detected
     from heartwave_tasks.jobs.recipes import Fit
@@ -181,9 +181,8 @@ def _version_itself(
     settings: Settings, model: RegisteredModel, refs: list[BeatsRef]
 ) -> Iterator[tuple[BeatModel, Beats]]:
     """Yield the version, and the recordings it was not trained on."""
-    client = s3_client(settings)
     logger.info("Labelling %d recordings that version %d was not trained on.", len(refs), model.version)
-    beats = Beats.concatenate([read_beats(client, settings.lake_bucket, ref) for ref in refs])
+    beats = read_together(s3_client(settings), settings.lake_bucket, refs)
     yield load_model(settings, model), beats
 
 

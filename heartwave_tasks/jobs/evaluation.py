@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from heartwave_tasks.ecg import mitbih
-from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.ecg.labels import NO_CLASS
 from heartwave_tasks.jobs import training_plan
 from heartwave_tasks.jobs.recipes import RECIPE, Recipe, logged
@@ -20,7 +19,7 @@ from heartwave_tasks.models.assessment import assess
 from heartwave_tasks.models.evaluation import evaluate as judge
 from heartwave_tasks.models.evaluation_document import from_json
 from heartwave_tasks.models.report import HEADLINE_ORDER
-from heartwave_tasks.stores.beat_objects import read_beats
+from heartwave_tasks.stores.beat_objects import read_together
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 from heartwave_tasks.stores.registry import Registry
@@ -169,8 +168,7 @@ def _label_unseen(settings: Settings, model: RegisteredModel, source: str) -> li
     refs = unseen_by(settings, model, source)
     if not refs:
         return []
-    client = s3_client(settings)
-    beats = Beats.concatenate([read_beats(client, settings.lake_bucket, ref) for ref in refs])
+    beats = read_together(s3_client(settings), settings.lake_bucket, refs)
     nothing = np.zeros(len(beats), dtype=np.bool_)
     probabilities = load_model(settings, model).predict_proba(protocols.hide_reference(beats, nothing))
     tested = beats.is_beat & (beats.reference != NO_CLASS)

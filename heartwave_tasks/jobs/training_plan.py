@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heartwave_tasks.ecg.beats import Beats
 from heartwave_tasks.jobs.reviewed_beats import ReviewedBeats
 from heartwave_tasks.models import gate, protocols
 from heartwave_tasks.stores import beats as lake
-from heartwave_tasks.stores.beat_objects import read_beats
+from heartwave_tasks.stores.beat_objects import read_together
 from heartwave_tasks.stores.objects import s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 
 if TYPE_CHECKING:
+    from heartwave_tasks.ecg.beats import Beats
     from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.predictions import BeatReview, RevisionRef
 
@@ -127,8 +127,7 @@ def where(ref: RevisionRef) -> lake.BeatsRef:
 
 def read(settings: Settings, plan: RetrainPlan) -> tuple[Beats, ReviewedBeats]:
     """Read a plan's beats, what people say of some laid over the reference, and the reviews themselves."""
-    client = s3_client(settings)
-    beats = Beats.concatenate([read_beats(client, settings.lake_bucket, ref) for ref in plan.refs])
+    beats = read_together(s3_client(settings), settings.lake_bucket, plan.refs)
     logger.info("Read %d rows of %d recordings.", len(beats), len(plan.recordings))
     contents = {(ref.recording_id, ref.content_sha256) for ref in plan.refs}
     with PredictionStore(settings.require_database_url()) as store:

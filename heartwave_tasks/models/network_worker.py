@@ -50,7 +50,7 @@ def main() -> None:
 
 def _train(job: Path, answers: TextIO) -> None:
     told = json.loads((job / JOB).read_text("utf-8"))
-    inputs = [np.load(job / f"{name}.npy") for name in told["inputs"]]
+    inputs = [np.load(job / f"{name}.npy", mmap_mode="r") for name in told["inputs"]]
     target, weights = np.load(job / "target.npy"), np.load(job / "weights.npy")
 
     def progress(share: float, sentence: str) -> None:

@@ -14,7 +14,7 @@ from heartwave_retries import default_args
 
 APPROVE, REJECT = "Approve", "Reject"
 
-# A training holds a core and up to two gigabytes, TensorFlow's shared files among them, and all are wanted within four.
+# A training holds a core and, with the process its networks are trained in, up to 1.9 GB; all are wanted within four.
 # The scheduler starts mapped tasks in their order: with the shortest last, two cores stay busy until nearly the end.
 TRAININGS_AT_ONCE = 2
 LONGEST_FIRST = ["cnn_mlp", "convxgb", "xgb_features", "relative"]

@@ -74,8 +74,8 @@ class Envelope:
     def of(cls, stretch: Stretch) -> Self:
         """Take the envelopes of a stretch."""
         start = -(-stretch.start // _GRID) * _GRID
-        thinned = np.ascontiguousarray(stretch.filtered[start - stretch.start :: EVERY].T, dtype=np.float64)
-        band = BandPass.of(QRS_BAND_HZ, RATE).run(thinned, RATE)
+        thinned = np.ascontiguousarray(stretch.filtered[start - stretch.start :: EVERY], dtype=np.float64)
+        band = np.ascontiguousarray(BandPass.of(QRS_BAND_HZ, RATE).run(thinned, RATE).T)
         energy = ndimage.uniform_filter1d(band * band, WIDTH)
         energy = ndimage.uniform_filter1d(energy, WIDTH // 2 | 1)
         height = np.sqrt(np.maximum(energy, 0.0))

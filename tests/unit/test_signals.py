@@ -36,13 +36,14 @@ def test_filter_keeps_the_heart_and_takes_wander_and_hum() -> None:
     assert np.abs(clean - heart)[middle].max() < 0.12
 
 
+@pytest.mark.parametrize("n_leads", [1, 2, 3, 12])
 @pytest.mark.parametrize("n_samples", [1, 2, 100, 3_000])
-def test_filter_is_scipys(n_samples: int) -> None:
-    """Forwards and backwards is what SciPy's own function gives to the last bit, of signals of any length."""
-    leads = np.random.default_rng(1).normal(size=(2, n_samples)) + 5
+def test_filter_is_scipys(n_samples: int, n_leads: int) -> None:
+    """Forwards and backwards is what SciPy's own function gives to the last bit, of any length and number of leads."""
+    samples = np.random.default_rng(1).normal(size=(n_samples, n_leads)) * 10.0 ** np.arange(n_leads) + 5
     band_pass = signals.BandPass.of((0.5, 40.0), 360.0)
-    expected = signal.sosfiltfilt(band_pass.sections, leads, padlen=min(n_samples - 1, 720))
-    assert np.array_equal(band_pass.run(leads, 720), expected)
+    expected = signal.sosfiltfilt(band_pass.sections, samples, axis=0, padlen=min(n_samples - 1, 720))
+    assert np.array_equal(band_pass.run(samples, 720), expected)
 
 
 @pytest.mark.parametrize("frequency", [128.0, 250.0, 500.0, 1000.0, 359.9])

@@ -8,7 +8,6 @@ not the recording's own, nor a connection, nor another program: Python's audit h
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -22,6 +21,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from heartwave_tasks.lineage import end_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -31,7 +32,6 @@ ANSWER: Final = "answer.json"
 OUT_OF_MEMORY: Final = 77
 """Exit code of a child that its memory limit has stopped."""
 
-_PR_SET_PDEATHSIG: Final = 1
 _GRACE_CPU_S: Final = 5  # between the signal that ends a child and the one nobody can catch
 _MAX_FILES: Final = 256
 _SYSTEM_FILES: Final = ("/dev/null", "/dev/urandom", "/proc/self/", "/proc/cpuinfo", "/sys/devices/system/cpu")
@@ -47,7 +47,7 @@ _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEN
 def main() -> None:
     """Read what is asked for on standard input until it ends; one line per question, one per answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides when we end
-    _end_with_parent()
+    end_with_parent()
     module, _, name = sys.argv[1].partition(":")
     work: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
     # A child that looked through all this for garbage would have to copy it first: 40 MB of it, page by page.
@@ -104,7 +104,7 @@ def _wait(child: int, wall_s: float) -> bool:
 
 def _confine(question: Mapping[str, Any]) -> None:
     """Put this process under its limits, and cut it off from all that is not the recording's."""
-    _end_with_parent()
+    end_with_parent()
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # a library's warnings may quote a header
         os.dup2(nothing, descriptor)
@@ -152,11 +152,6 @@ def _address_space() -> int:
     """Bytes of address space this process has already."""
     with Path("/proc/self/statm").open(encoding="ascii") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 import heartwave_tasks
-from heartwave_tasks.models.architectures import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +64,8 @@ def train_network(
 
     Raises
     ------
-    TrainingError
-        If the training ends without a network.
+    ChildProcessError
+        If the training ends without a network; trying again may help, as where memory had run out.
     """
     with tempfile.TemporaryDirectory(prefix="heartwave-network-") as directory:
         job = Path(directory)
@@ -101,7 +100,7 @@ class _Worker:
             self.close()
             raise
         self.close()
-        raise TrainingError("The process that trains networks has ended; what it wrote to the log says why.")
+        raise ChildProcessError("The process that trains networks has ended; what it wrote to the log says why.")
 
     def close(self) -> None:
         """End the worker, and whatever it trains."""
@@ -128,9 +127,9 @@ def _judge(status: int) -> None:
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         msg = f"A network's training was ended by {name}; where that is SIGKILL, memory has run out as a rule."
-        raise TrainingError(msg)
+        raise ChildProcessError(msg)
     if os.WEXITSTATUS(status):
-        raise TrainingError("A network's training has failed; what it wrote to the log says why.")
+        raise ChildProcessError("A network's training has failed; what it wrote to the log says why.")
 
 
 _worker: Final = _Worker()

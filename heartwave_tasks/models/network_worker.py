@@ -6,17 +6,16 @@ of it, is given back when the child ends; this process itself has TensorFlow loa
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heartwave_tasks.lineage import end_with_parent
 from heartwave_tasks.models import networks
 from heartwave_tasks.models.network_training import JOB, NETWORK
 
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG: Final = 1
-
 
 def main() -> None:
     """Train what is asked for on standard input, a job's directory a line; tell of it in lines of JSON."""
-    _end_with_parent()
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # TensorFlow and what it brings along may say what they like
     for line in sys.stdin:
@@ -38,7 +35,7 @@ def main() -> None:
         if child == 0:
             code = 1
             try:
-                _end_with_parent()
+                end_with_parent()
                 _train(Path(line.rstrip("\n")), answers)
                 code = 0
             except Exception:
@@ -60,12 +57,6 @@ def _train(job: Path, answers: TextIO) -> None:
     built = networks.BUILDERS[told["network"]](inputs, int(target.max()) + 1)
     networks.fit(built, inputs, target, weights, told["params"], progress)
     (job / NETWORK).write_bytes(networks.to_onnx(built.kept))
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from heartwave_tasks.ecg.alignment import AlignedRows
 from heartwave_tasks.ecg.likeness import LIKENESS_FEATURES, Relatives, choose_relatives
 from heartwave_tasks.ecg.pacing import PACING_FEATURES, describe_pacing
 from heartwave_tasks.ecg.rhythm import TIMING_FEATURES, Sequence, Timing, describe_timing, running_mean
@@ -18,7 +19,6 @@ from heartwave_tasks.ecg.shapes import (
     COMPARISON_FEATURES,
     QRS_FEATURES,
     ZONES,
-    Templates,
     compare,
     compare_qrs,
     correlation,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heartwave_tasks.ecg.filtered_leads import FilteredLeads
-    from heartwave_tasks.ecg.shapes import Cuts
+    from heartwave_tasks.ecg.shapes import Cut
 
 NEARBY_BEATS: Final = 31
 """Beats over which the usual P wave and T wave around a beat are taken, centred."""
@@ -104,14 +104,14 @@ def context(
     for name, column in describe_timing(sequence, timing):
         table.put(slice(None), {name: column})
     table.put(slice(None), describe_pacing(spikes, leads, positions, sequence.beat))
-    templates = Templates.of(leads, positions, sequence.beat, timing)
+    aligned = AlignedRows.of(leads, positions, sequence.beat, timing)
     reference = choose_relatives(sequence.beat)
-    cuts = templates.cut(leads, positions[reference])
-    relatives = Relatives.of(sequence, timing, reference, cuts, compare(cuts.leads[0], templates.dominant[0]))
+    cuts = aligned.cut(reference)
+    relatives = Relatives.of(sequence, timing, reference, cuts, compare(cuts.leads[0], aligned.dominant[0]))
     clarity = np.empty(len(positions))
     for first in range(0, len(positions), ROWS_AT_ONCE):
         rows = slice(first, min(first + ROWS_AT_ONCE, len(positions)))
-        clarity[rows] = _describe_shapes(table, rows, leads, positions, sequence, templates, relatives)
+        clarity[rows] = _describe_shapes(table, rows, aligned, sequence, relatives)
     _describe_neighbours(table, sequence, clarity)
     return table.values
 
@@ -136,24 +136,18 @@ class _Table:
 
 
 def _describe_shapes(
-    table: _Table,
-    rows: slice,
-    leads: FilteredLeads,
-    positions: NDArray[np.int64],
-    sequence: Sequence,
-    templates: Templates,
-    relatives: Relatives,
+    table: _Table, rows: slice, aligned: AlignedRows, sequence: Sequence, relatives: Relatives
 ) -> NDArray[np.floating]:
     """Describe some rows by their shape, and return the log clarity (k,) of the P waves around them."""
     with_neighbours = _with_neighbours(rows, sequence)
-    wide = templates.cut(leads, positions[with_neighbours])
+    wide = aligned.cut(with_neighbours)
     inner = slice(rows.start - with_neighbours.start, rows.stop - with_neighbours.start)
     cuts = wide.take(inner)
-    table.put(rows, _describe_lead(0, cuts, templates))
-    slow = compare(cuts.leads[0], templates.slow[0])
+    table.put(rows, _describe_lead(cuts.leads[0], aligned.dominant[0]))
+    slow = compare(cuts.leads[0], aligned.slow[0])
     table.put(rows, {f"slow_{name}": values for name, values in slow.items()})
     # Without a second lead the first stands in for it: models have learnt to ask two, and take silence for noise.
-    second = _describe_lead(len(cuts.leads) - 1, cuts, templates)
+    second = _describe_lead(cuts.leads[-1], aligned.dominant[-1])
     table.put(rows, {f"second_{name}": values for name, values in second.items()})
     table.put(rows, relatives.describe(rows.start, cuts))
     match, clarity = _match_nearby_p(sequence, with_neighbours, inner, wide.leads[0].samples)
@@ -162,9 +156,8 @@ def _describe_shapes(
     return found
 
 
-def _describe_lead(lead: int, cuts: Cuts, templates: Templates) -> dict[str, NDArray[np.floating]]:
+def _describe_lead(cut: Cut, dominant: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
     """Compare rows with the dominant beat in one lead, by name in `DOMINANT_FEATURES`."""
-    cut, dominant = cuts.leads[lead], templates.dominant[lead]
     return {**compare(cut, dominant), **compare_qrs(cut, dominant)}
 
 

@@ -50,6 +50,7 @@ def main() -> None:
     end_with_parent()
     module, _, name = sys.argv[1].partition(":")
     work: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    libraries = _libraries()
     # A child that looked through all this for garbage would have to copy it first: 40 MB of it, page by page.
     gc.collect()
     gc.freeze()
@@ -58,18 +59,20 @@ def main() -> None:
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
-        answers.write(json.dumps(_run(work, json.loads(line))) + "\n")
+        answers.write(json.dumps(_run(work, libraries, json.loads(line))) + "\n")
         answers.flush()
 
 
-def _run(work: Callable[..., dict[str, Any]], question: Mapping[str, Any]) -> dict[str, Any]:
+def _run(
+    work: Callable[..., dict[str, Any]], libraries: tuple[str, ...], question: Mapping[str, Any]
+) -> dict[str, Any]:
     """Fork a child for one recording, wait for it as long as it may take, and say how it ended."""
     begun = time.monotonic()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            _confine(question)
+            _confine(question, libraries)
             _answer(work, question)
             code = 0
         except MemoryError:
@@ -102,7 +105,7 @@ def _wait(child: int, wall_s: float) -> bool:
         os.close(watched)
 
 
-def _confine(question: Mapping[str, Any]) -> None:
+def _confine(question: Mapping[str, Any], libraries: tuple[str, ...]) -> None:
     """Put this process under its limits, and cut it off from all that is not the recording's."""
     end_with_parent()
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -119,7 +122,7 @@ def _confine(question: Mapping[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0, 0),
     ):
         resource.setrlimit(kind, (soft, hard))
-    sys.addaudithook(_guard(question["files"], question["out"]))
+    sys.addaudithook(_guard(libraries, question["files"], question["out"]))
 
 
 def _answer(work: Callable[..., dict[str, Any]], question: Mapping[str, Any]) -> None:
@@ -128,11 +131,20 @@ def _answer(work: Callable[..., dict[str, Any]], question: Mapping[str, Any]) ->
         json.dump(found, file)
 
 
-def _guard(files: str, out: str) -> Callable[[str, tuple[Any, ...]], None]:
+def _libraries() -> tuple[str, ...]:
+    """Return the directories that Python and its packages lie in: always the same, and long in the finding."""
+    paths = (*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+    return _directories(*paths)
+
+
+def _directories(*paths: str) -> tuple[str, ...]:
+    return tuple(sorted({f"{os.path.realpath(path)}/" for path in paths}))
+
+
+def _guard(libraries: tuple[str, ...], files: str, out: str) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook that refuses what reading a recording has no need of."""
-    libraries = {*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])}
-    readable = tuple(f"{os.path.realpath(path)}/" for path in (files, out, *libraries)) + _SYSTEM_FILES
-    writable = (f"{os.path.realpath(out)}/", "/dev/null")
+    readable = _directories(files, out) + libraries + _SYSTEM_FILES
+    writable = (*_directories(out), "/dev/null")
 
     def guard(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

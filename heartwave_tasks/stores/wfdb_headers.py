@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import wfdb
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from heartwave_tasks.stores.lead_units import to_millivolts
 from heartwave_tasks.stores.recording_names import HEADER_SUFFIX, SAFE_FILE_NAME
+from heartwave_tasks.stores.wfdb_header_lines import parse_segment_lines, parse_signal_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from heartwave_tasks.settings import Settings
     from heartwave_tasks.stores.arrivals import Arrival, RecordingProblem
+    from heartwave_tasks.stores.wfdb_header_lines import SignalLine
 
 BYTES_PER_SAMPLE: Final = {
     "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,
@@ -37,6 +40,7 @@ _ANNOTATIONS: Final = ".atr"
 _BIG_ENDIAN: Final = "61"
 _MOST_SKEW: Final = 10_000  # frames; a recorder's leads lie a few samples apart
 _MOST_PER_FRAME: Final = 10_000
+_Line = TypeVar("_Line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +119,42 @@ def read_claim(arrival: Arrival, name: str, settings: Settings, *, empty: bool =
     return Claim(n_leads, frequency, n_frames, n_segments)
 
 
-def parse_header(arrival: Arrival, name: str) -> wfdb.Record | wfdb.MultiRecord:
-    """Let wfdb read a header whose first line has been judged."""
+def signal_lines(arrival: Arrival, name: str) -> tuple[SignalLine, ...]:
+    """Return what a header, whose first line has been judged, says of its signals."""
+    return _parsed(arrival, name, parse_signal_lines)
+
+
+def segment_lines(arrival: Arrival, name: str) -> tuple[tuple[str, int], ...]:
+    """Return name and frames of every segment, by a header whose first line has been judged."""
+    return _parsed(arrival, name, parse_segment_lines)
+
+
+def _parsed(arrival: Arrival, name: str, parse: Callable[[Path], tuple[_Line, ...]]) -> tuple[_Line, ...]:
     try:
-        return wfdb.rdheader(str(arrival.directory / name))
-    except Exception as error:
+        return parse(arrival.directory / f"{name}{HEADER_SUFFIX}")
+    except ValueError as error:
         raise arrival.refuse("bad_header", f"the header cannot be understood ({type(error).__name__}).") from error
 
 
-def check_leads(arrival: Arrival, header: wfdb.Record, claim: Claim, settings: Settings) -> tuple[Lead, ...]:
+def check_leads(
+    arrival: Arrival, described: Sequence[SignalLine], claim: Claim, settings: Settings
+) -> tuple[Lead, ...]:
     """Return the voltages among a record's signals, each line of its header judged; others are left out."""
-    described = len(header.file_name or ())
-    if described != claim.n_leads:
-        raise arrival.refuse("bad_header", f"the header announces {claim.n_leads} signals and describes {described}.")
+    if len(described) != claim.n_leads:
+        raise arrival.refuse(
+            "bad_header", f"the header announces {claim.n_leads} signals and describes {len(described)}."
+        )
     leads = []
-    for place in range(claim.n_leads):
-        per_frame, skew = header.samps_per_frame[place] or 1, header.skew[place] or 0
-        if not 1 <= per_frame <= _MOST_PER_FRAME:
+    for place, signal in enumerate(described):
+        if signal.samples_per_frame > _MOST_PER_FRAME:
             raise arrival.refuse(
-                "too_large", f"signal {place} has {per_frame} samples per frame; at most {_MOST_PER_FRAME} are read."
+                "too_large",
+                f"signal {place} has {signal.samples_per_frame} samples per frame; at most {_MOST_PER_FRAME} are read.",
             )
-        if not 0 <= skew <= _MOST_SKEW:
-            raise arrival.refuse("bad_header", f"signal {place} is shifted by {skew} frames.")
+        if signal.skew > _MOST_SKEW:
+            raise arrival.refuse("bad_header", f"signal {place} is shifted by {signal.skew} frames.")
         try:
-            millivolts = to_millivolts(str(header.units[place]))
+            millivolts = to_millivolts(signal.units)
         except KeyError:
             raise arrival.refuse(
                 "bad_header",
@@ -147,29 +163,28 @@ def check_leads(arrival: Arrival, header: wfdb.Record, claim: Claim, settings: S
             ) from None
         if millivolts is None:
             continue
-        gain = header.adc_gain[place]
-        if not gain or not math.isfinite(gain) or not math.isfinite(header.baseline[place] or 0):
+        if not math.isfinite(signal.gain):
             raise arrival.refuse(
                 "bad_header",
-                f"signal {place} has a gain of {gain}, so millivolts are unknown.",
+                f"signal {place} has a gain of {signal.gain}, so millivolts are unknown.",
                 "Write the gain in units per mV into the header.",
             )
-        leads.append(Lead(place, str(header.sig_name[place]), millivolts, per_frame, skew))
+        leads.append(Lead(place, signal.name, millivolts, signal.samples_per_frame, signal.skew))
     if not leads:
         raise arrival.refuse(
             "bad_header", "none of its signals is a voltage.", "Upload recordings that have an ECG among their signals."
         )
-    per_frame = sum(header.samps_per_frame[place] or 1 for place in range(claim.n_leads))
+    per_frame = sum(signal.samples_per_frame for signal in described)
     _check_samples(arrival, claim.n_frames, per_frame, settings, least=0)
     check_frequency(arrival, claim.frame_frequency * max(lead.samples_per_frame for lead in leads))
     return tuple(leads)
 
 
-def check_files(arrival: Arrival, header: wfdb.Record, claim: Claim) -> None:
+def check_files(arrival: Arrival, described: Sequence[SignalLine], claim: Claim) -> None:
     """Hold a header's claims against the signal files that arrived."""
     expected: dict[str, float] = {}
-    for place, name in enumerate(header.file_name):
-        storage = header.fmt[place]
+    for place, signal in enumerate(described):
+        name, storage = signal.file_name, signal.storage
         if not SAFE_FILE_NAME.fullmatch(name):
             raise arrival.refuse(
                 "unsafe_name",
@@ -186,18 +201,17 @@ def check_files(arrival: Arrival, header: wfdb.Record, claim: Claim) -> None:
                 f"signal {place} is stored in a format that is none of WFDB's.",
                 f"Convert it, with xform, to one of {', '.join([*BYTES_PER_SAMPLE, *sorted(COMPRESSED)])}.",
             )
-        samples = claim.n_frames * (header.samps_per_frame[place] or 1)
-        if storage == _BIG_ENDIAN and (header.samps_per_frame[place] or 1) > 1:
+        samples = claim.n_frames * signal.samples_per_frame
+        if storage == _BIG_ENDIAN and signal.samples_per_frame > 1:
             raise arrival.refuse(
                 "unsupported",
                 f"signal {place} is stored in format 61 with several samples per frame.",
                 "Convert it, with xform, to format 16.",
             )
         least = samples * BYTES_PER_SAMPLE.get(storage, 0.0)
-        skipped = (header.byte_offset[place] or 0) if place == header.file_name.index(name) else 0
-        if skipped < 0:
-            raise arrival.refuse("bad_header", f"signal {place} is said to begin before its file.")
-        expected[name] = expected.get(name, 0.0) + least + (skipped if storage in BYTES_PER_SAMPLE else 0)
+        if name not in expected:
+            expected[name] = float(signal.byte_offset) if storage in BYTES_PER_SAMPLE else 0.0
+        expected[name] += least
     for name, size in expected.items():
         check_size(arrival, name, size, claim.n_frames)
 

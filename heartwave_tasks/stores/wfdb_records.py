@@ -15,8 +15,9 @@ from heartwave_tasks.stores.wfdb_headers import (
     check_files,
     check_frequency,
     check_leads,
-    parse_header,
     read_claim,
+    segment_lines,
+    signal_lines,
 )
 from heartwave_tasks.stores.wfdb_signals import WfdbFrames
 
@@ -58,10 +59,10 @@ def read(arrival: Arrival, settings: Settings) -> Recording:
 
 
 def _open(arrival: Arrival, name: str, claim: Claim, settings: Settings, *, keep: bool) -> _Plain:
-    header = parse_header(arrival, name)
-    leads = check_leads(arrival, header, claim, settings)
-    check_files(arrival, header, claim)
-    frames = WfdbFrames(arrival, name, header, claim, leads, keep=keep)
+    described = signal_lines(arrival, name)
+    leads = check_leads(arrival, described, claim, settings)
+    check_files(arrival, described, claim)
+    frames = WfdbFrames(arrival, name, described, claim, leads, keep=keep)
     return _Plain(leads, claim.frame_frequency, FrameSignals(frames))
 
 
@@ -112,22 +113,21 @@ def _join(arrival: Arrival, claim: Claim, settings: Settings) -> tuple[tuple[str
 
 def _segments(arrival: Arrival, claim: Claim) -> list[tuple[str, int]]:
     """Return name and frames of every segment, layouts included, which have none."""
-    header = parse_header(arrival, arrival.record)
-    names, lengths = list(header.seg_name or ()), [int(length) for length in header.seg_len or ()]
-    if len(names) != claim.n_segments or len(lengths) != len(names) or min(lengths) < 0:
+    segments = segment_lines(arrival, arrival.record)
+    if len(segments) != claim.n_segments:
         raise arrival.refuse(
-            "bad_header", f"the header announces {claim.n_segments} segments and describes {len(names)}."
+            "bad_header", f"the header announces {claim.n_segments} segments and describes {len(segments)}."
         )
-    if sum(lengths) != claim.n_frames:
+    if sum(length for _, length in segments) != claim.n_frames:
         raise arrival.refuse("bad_header", "its segments are together longer or shorter than the record says.")
-    for name in names:
+    for name, _ in segments:
         if name == arrival.record:
             raise arrival.refuse("bad_header", "the record is said to be a segment of itself.")
         if name != _NOTHING and not SAFE_NAME.fullmatch(name):
             raise arrival.refuse(
                 "unsafe_name", "a segment's name is not safe.", "Segments lie beside the header, plainly named."
             )
-    return list(zip(names, lengths, strict=True))
+    return list(segments)
 
 
 def _plain_claim(arrival: Arrival, name: str, settings: Settings, *, empty: bool = False) -> Claim:
@@ -151,7 +151,7 @@ def _lead_names(
         return found[0]
     _plain_claim(arrival, layout, settings, empty=True)
     there = set().union(*found)
-    described = [str(name) for name in parse_header(arrival, layout).sig_name or ()]
+    described = [signal.name for signal in signal_lines(arrival, layout)]
     names = tuple(dict.fromkeys(name for name in described if name in there))
     if there - set(names):
         raise arrival.refuse("bad_header", "a segment has leads that the layout does not name.")

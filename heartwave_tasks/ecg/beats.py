@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from heartwave_tasks.ecg.recordings import Recording
     from heartwave_tasks.ecg.segmentation import Segmentation
 
-SEGMENTER_VERSION: Final = "7"
+SEGMENTER_VERSION: Final = "8"
 """Changes whenever the same recording would give other beats, or its strip be written otherwise; part of the key of
 both."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from heartwave_tasks.ecg.filtered_leads import MICROVOLTS_PER_MILLIVOLT
-from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
+from heartwave_tasks.ecg.recursive_filters import RecursiveFilter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from heartwave_tasks.ecg.filtered_leads import FilteredLeads
     from heartwave_tasks.ecg.stretches import Stretch
 
-SPIKE_HZ: Final = 45.0
-"""Above it lies what the analysis filter takes out and a spike mostly consists of."""
+SPIKE_BAND: Final = RecursiveFilter.of(
+    (0.3468218078469383, -0.6936436156938766, 0.3468218078469383, -0.8553979327751704, 0.20971535775655478),
+    (1.0, -2.0, 1.0, -1.1130298541633479, 0.5740619150839545),
+)
+"""Butterworth high-pass of order 4, 45 Hz at 360 Hz, as `scipy.signal.butter` designs it: what the analysis filter
+takes out and a spike mostly consists of."""
 
 SPIKE_SEARCH: Final = (-60, 30)
 """Samples from the R peak in which the sharpest moment is looked for."""
@@ -112,9 +116,9 @@ def stand_in(spikes: NDArray[np.floating], beat: NDArray[np.bool_]) -> NDArray[n
 
 
 def _sharp(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tuple[int, int]) -> NDArray[np.float64]:
-    """Size of what is above `SPIKE_HZ`, (n, edges[1] - edges[0]), around positions (n,) of an unfiltered lead.
+    """Size of what `SPIKE_BAND` lets through, (n, edges[1] - edges[0]), around positions (n,) of an unfiltered lead.
 
-    A zero-phase Butterworth filter hardly reaches further than 0.2 s, so only stretches around the beats are filtered
+    A zero-phase filter hardly reaches further than 0.2 s, so only stretches around the beats are filtered
     instead of the whole recording: a product of matrices, `PIECE` samples at a time, as larger ones are mostly zeros.
     """
     around = _around(lead, positions, (edges[0] - REACH, edges[1] + REACH)).astype(np.float64, copy=False)
@@ -127,11 +131,8 @@ def _sharp(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tupl
 @cache
 def spike_response() -> NDArray[np.float64]:
     """Return what a stretch (PIECE + 2 REACH,) is multiplied with to filter the samples in its middle (PIECE,)."""
-    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
-
-    sections = signal.butter(4, SPIKE_HZ, btype="highpass", fs=SAMPLING_FREQUENCY, output="sos")
-    response = signal.sosfiltfilt(sections, np.eye(1, 8 * REACH + 1, 4 * REACH)[0], padlen=0)
-    response = response[3 * REACH : 5 * REACH + 1]
+    impulse = np.eye(1, 8 * REACH + 1, 4 * REACH).T
+    response = SPIKE_BAND.run(impulse, 0)[3 * REACH : 5 * REACH + 1, 0]
     matrix = np.zeros((PIECE + 2 * REACH, PIECE))
     for sample in range(PIECE):
         matrix[sample : sample + len(response), sample] = response

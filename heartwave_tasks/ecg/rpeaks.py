@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from heartwave_tasks.ecg.envelopes import EVERY, LOWEST_LEVEL_MV, RATE, WINDOW, spread
 from heartwave_tasks.ecg.signals import SAMPLING_FREQUENCY
@@ -66,6 +66,8 @@ def detect_r_peaks(stretch: Stretch, envelope: Envelope, leads: tuple[int, ...])
 
     `leads` are those that vote; the peaks are the first one's, where it shows any.
     """
+    from scipy import signal  # noqa: PLC0415 - half a second that annotated recordings save
+
     columns = list(leads)
     weight = _weigh(envelope, columns)
     height = (np.minimum(envelope.height[:, columns], TALLEST) * weight).sum(axis=1)

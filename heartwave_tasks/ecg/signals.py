@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from heartwave_tasks.ecg.recursive_filters import RecursiveFilter
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
 
     from numpy.typing import NDArray
 
 SAMPLING_FREQUENCY: Final = 360.0
 """Rate every recording is analysed at, in Hz (MIT-BIH's own)."""
 
-PASS_BAND_HZ: Final = (0.5, 40.0)
-"""Below lies baseline wander, above lies muscle noise and mains hum."""
+PASS_BAND: Final = RecursiveFilter.of(
+    (0.0787623532949336, 0.1575247065898672, 0.0787623532949336, -1.0670924286357562, 0.3842342474414504),
+    (1.0, -2.0, 1.0, -1.9876642211058113, 0.9877417210094565),
+)
+"""Butterworth band-pass of order 2, 0.5 to 40 Hz at 360 Hz, as `scipy.signal.butter` designs it: below lies baseline
+wander, above lie muscle noise and mains hum."""
 
 LEAD_PREFERENCE: Final = ("MLII", "II", "ML2", "MLI", "I", "MLIII", "III", "V5", "V4", "V6", "V2", "V3", "V1", "AVF")
 """Leads the analysis prefers, best first; the R wave is upright and tall in the first ones."""
@@ -77,11 +80,11 @@ def resample(samples: NDArray[np.float64], sampling_frequency: float) -> NDArray
 
     Sample i of the answer lies at exactly ``i / 360`` seconds, so a time maps to the same time.
     """
-    from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
-
     ratio = steps(sampling_frequency)
     if ratio == 1:
         return samples
+    from scipy import signal  # noqa: PLC0415 - half a second that recordings at 360 Hz save
+
     up, down = ratio.numerator, ratio.denominator
     # Ends that go on as they are: other ways of padding make every sample depend on where the signal was cut.
     resampled: NDArray[np.float64] = signal.resample_poly(samples, up, down, axis=0, padtype="edge")
@@ -91,62 +94,10 @@ def resample(samples: NDArray[np.float64], sampling_frequency: float) -> NDArray
 def filter_signals(samples: NDArray[np.floating]) -> NDArray[np.float32]:
     """Take baseline wander and noise out of signals (n_samples, n_leads) in mV at 360 Hz, without delay.
 
-    A Butterworth band-pass run forwards and backwards in double precision: second-order sections at 0.5 Hz lose
-    their baseline in single precision.
+    Forwards and backwards in double precision: at 0.5 Hz, single precision loses the baseline.
     """
     exact = np.ascontiguousarray(samples, dtype=np.float64)
-    return BandPass.of(PASS_BAND_HZ, SAMPLING_FREQUENCY).run(exact, int(2 * SAMPLING_FREQUENCY)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class BandPass:
-    """A Butterworth band-pass of order 2 that is run forwards and backwards: without delay.
-
-    Attributes
-    ----------
-    sections, settled
-        float64 (n_sections, 6), and (n_sections, 1, 2): its state when nothing but ones came in for ever.
-    """
-
-    sections: NDArray[np.float64]
-    settled: NDArray[np.float64]
-
-    @classmethod
-    @cache
-    def of(cls, edges_hz: tuple[float, float], sampling_frequency: float) -> Self:
-        """Design the filter."""
-        from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
-
-        sections = signal.butter(2, edges_hz, btype="bandpass", fs=sampling_frequency, output="sos")
-        return cls(sections, signal.sosfilt_zi(sections)[:, None, :])
-
-    def run(self, samples: NDArray[np.float64], padding: int) -> NDArray[np.float64]:
-        """Filter samples (n_samples, n_leads), mirrored at their ends for `padding` of them, or as many as there are.
-
-        The same to the last bit as SciPy's `sosfiltfilt`, which works out the settled state anew every time: for a few
-        seconds of signal that takes longer than filtering them.
-        """
-        n_samples, n_leads = samples.shape
-        padding = min(n_samples - 1, padding)
-        before = 2 * samples[:1] - samples[padding:0:-1]
-        after = 2 * samples[-1:] - samples[-2 : -(padding + 2) : -1]
-        padded = np.concatenate([before, samples, after])
-        # Two leads as one of complex numbers: at every step the filter waits for its own answer to the last one, and so
-        # takes hardly longer for two. Real coefficients keep them apart, to the last bit.
-        paired = n_leads // 2 * 2
-        parts = [np.ascontiguousarray(padded[:, :paired]).view(np.complex128), padded[:, paired:]]
-        filtered = [
-            np.ascontiguousarray(self._there_and_back(part.T).T).view(np.float64) for part in parts if part.size
-        ]
-        return (filtered[0] if len(filtered) == 1 else np.hstack(filtered))[padding : padding + n_samples]
-
-    def _there_and_back(self, leads: NDArray[Any]) -> NDArray[Any]:
-        from scipy import signal  # noqa: PLC0415 - half a second that scoring saves
-
-        there, _ = signal.sosfilt(self.sections, leads, zi=self.settled * leads[:, :1])
-        back, _ = signal.sosfilt(self.sections, there[:, ::-1], zi=self.settled * there[:, -1:])
-        filtered: NDArray[Any] = back[:, ::-1]
-        return filtered
+    return PASS_BAND.run(exact, int(2 * SAMPLING_FREQUENCY)).astype(np.float32)
 
 
 def _plain(lead_name: str) -> str:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fsspec.implementations.local
 import numpy as np
-import scipy.signal
-import wfdb.processing
 
-from heartwave_tasks.ecg import envelopes, labels, pacing, signals
+from heartwave_tasks.ecg import labels, pacing, signals
 from heartwave_tasks.ecg.beats import R_PEAK_INDEX, WINDOW_SAMPLES, cut_beats
 from heartwave_tasks.ecg.recordings import RecordingError
 from heartwave_tasks.ecg.segmentation import ANNOTATIONS, Segmentation
@@ -37,15 +35,11 @@ _LEAD_NAME: Final = re.compile(
 )
 """Names that leads have, with or without saying that they are leads; of nobody's patients."""
 
-PRELOADED: Final = (scipy.signal, wfdb.processing, fsspec.implementations.local)
+PRELOADED: Final = (fsspec.implementations.local,)
 """What is imported when it is first needed, elsewhere: here every recording's child would import it again."""
 
-PREPARED: Final = (
-    signals.BandPass.of(signals.PASS_BAND_HZ, signals.SAMPLING_FREQUENCY),
-    signals.BandPass.of(envelopes.QRS_BAND_HZ, envelopes.RATE),
-    pacing.spike_response(),
-)
-"""Filters, designed once and not in every child."""
+PREPARED: Final = pacing.spike_response()
+"""Worked out once and not in every child."""
 
 
 def cut(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:

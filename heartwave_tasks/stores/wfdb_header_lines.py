@@ -68,7 +68,7 @@ def parse_segment_lines(path: Path) -> tuple[tuple[str, int], ...]:
 
 def _lines(path: Path) -> list[str]:
     lines: list[str]
-    lines, _ = parse_header_content(path.read_text("ascii", errors="ignore"))
+    lines, _ = parse_header_content(path.read_bytes().decode("ascii", errors="ignore"))
     return lines[1:]
 
 

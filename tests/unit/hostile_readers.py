@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from heartwave_tasks.jobs.reading_worker import LATE
 
 
 def misbehave(files: Path, out: Path, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +57,15 @@ def _flood(_files: Path, out: Path) -> None:
             file.write(bytes(1 << 20))
 
 
+def _import_late(_files: Path, _out: Path) -> bool:
+    there = LATE in sys.modules
+    assert np.__name__ in sys.modules  # on its way in it changes the environment, which a child must not
+    importlib.import_module(LATE)
+    return there
+
+
 _DEEDS = {
+    "import late": _import_late,
     "nothing": lambda files, _out: sorted(path.name for path in files.iterdir()),
     "environment": lambda _files, _out: sorted(os.environ),
     "eat memory": _eat_memory,

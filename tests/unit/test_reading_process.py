@@ -115,6 +115,14 @@ def test_a_killed_worker_is_replaced(do: Do, reader: ReadingProcess) -> None:
     assert do("nothing") == "['r1.hea']"
 
 
+def test_what_comes_late_is_imported_once(tmp_path: Path) -> None:
+    """What the first child had to import, the second finds imported."""
+    with ReadingProcess(Settings(), "tests.unit.hostile_readers:misbehave") as reader:
+        there = [reader.read("test/r1", tmp_path, tmp_path, {"deed": "import late"}).facts["done"] for _ in range(3)]
+
+    assert there == ["False", "True", "True"]
+
+
 def test_nothing_is_left_behind(do: Do, reader: ReadingProcess) -> None:
     """Children end with the worker, and the worker with the task."""
     assert do("nothing")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from scipy import signal
 
-from heartwave_tasks.ecg import signals
+from heartwave_tasks.ecg import envelopes, pacing, signals
+
+if TYPE_CHECKING:
+    from heartwave_tasks.ecg.recursive_filters import RecursiveFilter
 
 SECONDS = np.arange(10 * 360) / 360
 
@@ -36,14 +42,37 @@ def test_filter_keeps_the_heart_and_takes_wander_and_hum() -> None:
     assert np.abs(clean - heart)[middle].max() < 0.12
 
 
-@pytest.mark.parametrize("n_leads", [1, 2, 3, 12])
-@pytest.mark.parametrize("n_samples", [1, 2, 100, 3_000])
-def test_filter_is_scipys(n_samples: int, n_leads: int) -> None:
-    """Forwards and backwards is what SciPy's own function gives to the last bit, of any length and number of leads."""
-    samples = np.random.default_rng(1).normal(size=(n_samples, n_leads)) * 10.0 ** np.arange(n_leads) + 5
-    band_pass = signals.BandPass.of((0.5, 40.0), 360.0)
-    expected = signal.sosfiltfilt(band_pass.sections, samples, axis=0, padlen=min(n_samples - 1, 720))
-    assert np.array_equal(band_pass.run(samples, 720), expected)
+@pytest.mark.parametrize(
+    ("band", "order", "edges_hz", "kind", "rate"),
+    [
+        (signals.PASS_BAND, 2, (0.5, 40.0), "bandpass", 360.0),
+        (envelopes.QRS_BAND, 2, (6.0, 28.0), "bandpass", 120.0),
+        (pacing.SPIKE_BAND, 4, 45.0, "highpass", 360.0),
+    ],
+)
+@pytest.mark.parametrize("n_leads", [1, 2, 12])
+@pytest.mark.parametrize("n_samples", [1, 2, 15, 16, 17, 130, 3_000, 20_000])
+def test_filters_are_scipys(
+    band: RecursiveFilter,
+    order: int,
+    edges_hz: float | tuple[float, float],
+    kind: str,
+    rate: float,
+    n_leads: int,
+    n_samples: int,
+) -> None:
+    """Every band is what `butter` designs, run as `sosfiltfilt` does, of any length and number of leads."""
+    sections = signal.butter(order, edges_hz, btype=kind, fs=rate, output="sos")
+    samples = np.random.default_rng(1).normal(size=(n_samples, n_leads)) * 10.0 ** -np.arange(n_leads) + 5
+    expected = signal.sosfiltfilt(sections, samples, axis=0, padlen=min(n_samples - 1, 720))
+    np.testing.assert_allclose(band.run(samples, 720), expected, rtol=0, atol=1e-9)
+
+
+def test_a_filter_goes_on_beyond_its_largest_groups() -> None:
+    """Where no larger group is prepared, the largest are gone through one after another."""
+    samples = np.random.default_rng(2).normal(size=(30_000, 2))
+    prepared = dataclasses.replace(signals.PASS_BAND, groups=signals.PASS_BAND.groups[:2])
+    np.testing.assert_allclose(prepared.run(samples, 720), signals.PASS_BAND.run(samples, 720), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("frequency", [128.0, 250.0, 500.0, 1000.0, 359.9])

@@ -62,7 +62,7 @@ def measure_spikes(stretch: Stretch, positions: NDArray[np.int64], leads: tuple[
     local = positions - stretch.start
     columns: list[NDArray[np.floating]] = []
     for lead in leads:
-        near, calm = (_sharp(stretch.samples[:, lead], local, edges) for edges in (SPIKE_SEARCH, QUIET))
+        near, calm = _sharp(stretch.samples[:, lead], local, (SPIKE_SEARCH, QUIET))
         steps = np.diff(_around(stretch.filtered[:, lead], local, SPIKE_SEARCH), axis=1)
         columns += [
             near.max(axis=1),
@@ -115,17 +115,26 @@ def stand_in(spikes: NDArray[np.floating], beat: NDArray[np.bool_]) -> NDArray[n
     return second
 
 
-def _sharp(lead: NDArray[np.floating], positions: NDArray[np.int64], edges: tuple[int, int]) -> NDArray[np.float64]:
-    """Size of what `SPIKE_BAND` lets through, (n, edges[1] - edges[0]), around positions (n,) of an unfiltered lead.
+def _sharp(
+    lead: NDArray[np.floating], positions: NDArray[np.int64], windows: tuple[tuple[int, int], ...]
+) -> list[NDArray[np.float64]]:
+    """Size of what `SPIKE_BAND` lets through of an unfiltered lead, (n, end - start) for each of some windows.
 
-    A zero-phase filter hardly reaches further than 0.2 s, so only stretches around the beats are filtered
-    instead of the whole recording: a product of matrices, `PIECE` samples at a time, as larger ones are mostly zeros.
+    Windows are start and end around positions (n,). A zero-phase filter hardly reaches further than 0.2 s, so only
+    stretches around the beats are filtered instead of the whole recording: a product of matrices, `PIECE` samples at a
+    time, as larger ones are mostly zeros.
     """
-    around = _around(lead, positions, (edges[0] - REACH, edges[1] + REACH)).astype(np.float64, copy=False)
-    sharp = np.empty((len(positions), edges[1] - edges[0]))
-    for first in range(0, sharp.shape[1], PIECE):
-        np.matmul(around[:, first : first + PIECE + 2 * REACH], spike_response(), out=sharp[:, first : first + PIECE])
-    return np.abs(sharp, out=sharp)
+    begin = min(start for start, _ in windows) - REACH
+    around = _around(lead, positions, (begin, max(end for _, end in windows) + REACH))
+    around = around.astype(np.float64, copy=False)
+    found = []
+    for start, end in windows:
+        sharp = np.empty((len(positions), end - start))
+        for first in range(0, end - start, PIECE):
+            at = start - REACH - begin + first
+            np.matmul(around[:, at : at + PIECE + 2 * REACH], spike_response(), out=sharp[:, first : first + PIECE])
+        found.append(np.abs(sharp, out=sharp))
+    return found
 
 
 @cache

@@ -38,8 +38,9 @@ def extremes(entries: NDArray[np.int16], n_columns: int, per_column: int) -> NDA
     low, high = (entries[:, 0], entries[:, 1]) if entries.ndim == 2 else (entries, entries)  # noqa: PLR2004
     if len(low) == n_columns * per_column and low.min(initial=0) != MISSING:
         # Rows are short: looking across all of them at once is several times as fast as along each.
-        across = [np.ascontiguousarray(lead.reshape(n_columns, per_column).T) for lead in (low, high)]
-        return np.column_stack([across[0].min(axis=0), across[1].max(axis=0)])
+        lows = np.ascontiguousarray(low.reshape(n_columns, per_column).T)
+        highs = lows if high is low else np.ascontiguousarray(high.reshape(n_columns, per_column).T)
+        return np.column_stack([lows.min(axis=0), highs.max(axis=0)])
     filled = np.full((2, n_columns * per_column), MISSING, dtype=np.int16)
     filled[0, : len(low)], filled[1, : len(high)] = low, high
     lows = np.where(filled[0] == MISSING, -(MISSING + 1), filled[0]).reshape(n_columns, per_column).min(axis=1)

@@ -87,8 +87,10 @@ def pack(entries: NDArray[np.int16]) -> bytes:
     compressing the differences as they are.
     """
     steps = np.diff(entries, axis=0, prepend=np.zeros_like(entries[:1]))
-    folded = np.bitwise_xor(steps << 1, steps >> 15)
-    planes = np.ascontiguousarray(folded.reshape(-1, 1).view(np.uint8).T)
+    folded = np.bitwise_xor(steps << 1, steps >> 15).reshape(-1).view(np.uint16)
+    planes = np.empty((2, len(folded)), dtype=np.uint8)
+    planes[0] = folded & 0xFF
+    planes[1] = folded >> 8
     packed: bytes = pa.compress(planes, codec=_CODEC, asbytes=True)
     return packed
 

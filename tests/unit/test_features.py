@@ -190,6 +190,7 @@ def test_pacing_filters_as_scipy_does() -> None:
     sections = signal.butter(4, 45.0, btype="highpass", fs=360, output="sos")
     whole = np.abs(signal.sosfiltfilt(sections, lead.astype(float)))
     positions = np.array([300, 700, 1500])
-    for edges in (pacing.SPIKE_SEARCH, pacing.QUIET):
+    windows = (pacing.SPIKE_SEARCH, pacing.QUIET)
+    for edges, found in zip(windows, pacing._sharp(lead, positions, windows), strict=True):
         around = whole[positions[:, None] + np.arange(*edges)]
-        np.testing.assert_allclose(pacing._sharp(lead, positions, edges), around, atol=1e-6)
+        np.testing.assert_allclose(found, around, atol=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import tempfile
@@ -23,7 +22,7 @@ from heartwave_tasks.stores import beats as lake
 from heartwave_tasks.stores.arrivals import RecordingProblem
 from heartwave_tasks.stores.kept_bytes import WAITING_CODES, keep
 from heartwave_tasks.stores.notices import send
-from heartwave_tasks.stores.objects import is_missing, s3_client
+from heartwave_tasks.stores.objects import is_missing, put_file, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore, QuarantineRow, RevisionRow
 from heartwave_tasks.stores.recordings import Listing, content_sha256, download, find_recordings, list_recordings
 from heartwave_tasks.stores.strips import strip_key
@@ -262,12 +261,8 @@ def _publish(settings: Settings, client: S3Client, store: PredictionStore, listi
             recording_id=listing.recording_id, beats_key=key, content_sha256=content, n_windows=facts.n_windows
         ),
     )
-    hashes = {}
-    for name, target in ((STRIP_FILE, strip_key(key)), (BEATS_FILE, key)):
-        with (out / name).open("rb") as file:
-            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            client.put_object(Bucket=settings.lake_bucket, Key=target, Body=file)
+    strip_sha256 = put_file(client, settings.lake_bucket, strip_key(key), out / STRIP_FILE)
+    beats_sha256 = put_file(client, settings.lake_bucket, key, out / BEATS_FILE)
     store.record_revision(
         RevisionRow(
             recording_id=listing.recording_id,
@@ -277,8 +272,8 @@ def _publish(settings: Settings, client: S3Client, store: PredictionStore, listi
             listing_fingerprint=listing.fingerprint,
             duration_s=facts.n_samples / facts.sampling_frequency,
             beats_key=key,
-            beats_sha256=hashes[BEATS_FILE],
-            strip_sha256=hashes[STRIP_FILE],
+            beats_sha256=beats_sha256,
+            strip_sha256=strip_sha256,
             **asdict(facts),
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +16,7 @@ from heartwave_tasks.stores.failures import is_transient_s3, persistent
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from botocore.client import BaseClient as S3Client
 
@@ -55,7 +58,11 @@ def s3_client(settings: Settings) -> S3Client:
             connect_timeout=5,
             read_timeout=settings.s3_timeout_s,
             max_pool_connections=16,
-            s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
+            s3={
+                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                # The checksum that every object is sent with is signed: signing its bytes would hash them once more.
+                "payload_signing_enabled": False,
+            },
         ),
     )
 
@@ -103,6 +110,16 @@ def get_object(client: S3Client, bucket: str, key: str, byte_range: str | None =
         return content
 
     return persistent(is_transient_s3)(read)
+
+
+def put_file(client: S3Client, bucket: str, key: str, path: Path) -> str:
+    """Write a file as an object and return its SHA-256; S3 refuses bytes that have another."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        file.seek(0)
+        checksum = base64.b64encode(digest.digest()).decode()
+        client.put_object(Bucket=bucket, Key=key, Body=file, ChecksumSHA256=checksum)
+    return digest.hexdigest()
 
 
 def is_missing(error: ClientError) -> bool:

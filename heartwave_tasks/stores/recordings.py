@@ -73,9 +73,12 @@ class Listing:
         return sum(entry.size for entry in self.objects.values())
 
     @property
-    def arrived_at(self) -> datetime:
-        """When the last of its objects came."""
-        return max(entry.last_modified for entry in self.objects.values())
+    def arrived_at(self) -> tuple[datetime, bool]:
+        """When the last of its objects came, for comparing; S3 tells it to the second, in which the inbox comes later."""
+        entries = self.objects.values()
+        return max(entry.last_modified for entry in entries), any(
+            entry.key.startswith(f"{INBOX}/") for entry in entries
+        )
 
     @property
     def is_safely_named(self) -> bool:

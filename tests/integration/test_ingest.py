@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import wfdb
 from pydantic import SecretStr
 
 from heartwave_tasks.jobs import ingest
-from heartwave_tasks.stores import objects
-from heartwave_tasks.stores.objects import s3_client
+from heartwave_tasks.stores import objects, recordings
+from heartwave_tasks.stores.objects import StoredObject, s3_client
 from heartwave_tasks.stores.pseudonyms import known_as
 from heartwave_tasks.stores.recordings import find_recordings
 from heartwave_tasks.stores.strips import strip_key
@@ -135,6 +136,20 @@ def test_the_newer_of_two_counts(ward: Ward) -> None:
     assert counts.recordings == 1
     assert ward.ask("SELECT count(*) FROM recording_revisions WHERE recording_id = 'ward3/r'") == [(2,)]
     assert ingest.plan(ward.settings) == []
+
+
+def test_within_a_second_the_inbox_is_newer(ward: Ward) -> None:
+    """Times are told to the second: whichever is listed first, what came by the inbox is what counts."""
+    now = datetime.now(UTC)
+    old, new = (
+        StoredObject(key=key, size=1, etag=key, last_modified=now) for key in ("ward3/r.hea", "inbox/ward3/r.hea")
+    )
+    for entries in ((old, new), (new, old)):
+        (listing,) = recordings._recordings(ward.settings, entries)
+        assert listing.objects == {"r.hea": new}
+    later = replace(old, last_modified=now + timedelta(seconds=1))
+    (listing,) = recordings._recordings(ward.settings, [later, new])
+    assert listing.objects == {"r.hea": later}
 
 
 def test_pseudonyms(ward: Ward) -> None:

@@ -74,11 +74,9 @@ class Listing:
 
     @property
     def arrived_at(self) -> tuple[datetime, bool]:
-        """When the last of its objects came, for comparing; S3 tells it to the second, in which the inbox comes later."""
-        entries = self.objects.values()
-        return max(entry.last_modified for entry in entries), any(
-            entry.key.startswith(f"{INBOX}/") for entry in entries
-        )
+        """When the last of its objects came: to the second, as S3 tells it, within which the inbox's come later."""
+        last = max(entry.last_modified for entry in self.objects.values())
+        return last, any(entry.key.startswith(f"{INBOX}/") for entry in self.objects.values())
 
     @property
     def is_safely_named(self) -> bool:

@@ -99,6 +99,7 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     ("arguments", "told"),
     [
         (["sql", "SELECT 1"], "HEARTWAVE_READER_DATABASE_URL is not set"),
+        (["sql", "-- of all\nSELECT 1", "--format", "csv"], "HEARTWAVE_READER_DATABASE_URL is not set"),
         (["sql"], "Give one query"),
         (["sql", "SELECT 1", "-f", "x.sql"], "Give one query"),
         (["run", "ingest"], "heartwave up"),

@@ -366,6 +366,7 @@ def test_no_pause_reaches_across_what_cannot_be_read(page: Page) -> None:
     assert page.get("/data/recordings", only="pauses")["n_found"] == 0
     (found,) = page.get("/data/recordings", search="flutter")["recordings"]
     assert (found["n_pauses"], found["longest_rr_s"]) == (0, 1.0)
+    assert page.get("/data/tonight")["labelled"]["n_unclassifiable"] == 1
 
 
 def test_the_paper_marks_what_the_database_knows(page: Page) -> None:

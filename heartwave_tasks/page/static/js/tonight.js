@@ -18,13 +18,13 @@ export async function showTonight(place) {
     firstSteps(found),
     h("div", { class: "figures" },
       figure("Arrived", counts.n_arrived, `${plural(counts.n_arrived, "recording")} in 24 hours`, "#/recordings?order=newest"),
-      figure("Labelled", labelled.n_beats, `beats of ${count(labelled.n_recordings)} ${plural(labelled.n_recordings, "recording")} in 24 hours${labelled.n_labels > labelled.n_beats ? `; ${count(labelled.n_labels)} labels, as some were labelled again` : ""}`),
+      figure("Labelled", labelled.n_beats, `beats of ${count(labelled.n_recordings)} ${plural(labelled.n_recordings, "recording")} in 24 hours${labelled.n_labels > labelled.n_beats ? `; ${count(labelled.n_labels)} labels, as some were labelled again` : ""}${labelled.n_unclassifiable ? `; ${count(labelled.n_unclassifiable)} without a class, as their signal shows nothing` : ""}`),
       figure("Waiting", counts.n_waiting, `${plural(counts.n_waiting, "recording")} for the next night`, counts.n_waiting ? "#/recordings?only=unlabelled" : null, counts.n_waiting ? "warn" : null),
       figure("Quarantined", quarantined, quarantined ? `${plural(quarantined, "recording needs", "recordings need")} a hand` : "nothing needs a hand", null, quarantined ? "bad" : null),
       held ? figure("Held back", held, `${plural(held, "recording")} with implausible labels`, "#/recordings?only=held", "warn") : null),
     h("div", { class: "columns" }, h("div", {},
       h("section", { class: "card" }, h("h2", {}, "Nights"), calendar(found.nights)),
-      h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Recording"), h("th", { scope: "col", class: "num", colspan: 2 }, "V, of all beats"), h("th", { scope: "col", class: "num" }, "V beats"))), h("tbody", {}, found.heaviest.map((row) =>
+      h("section", { class: "card" }, h("h2", {}, "Most ventricular beats"), found.heaviest.length ? h("table", { class: "plain" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Recording"), h("th", { scope: "col", class: "num", colspan: 2 }, "V, of classified beats"), h("th", { scope: "col", class: "num" }, "V beats"))), h("tbody", {}, found.heaviest.map((row) =>
         h("tr", {}, h("th", { scope: "row" }, h("a", { href: `#/strip?id=${encodeURIComponent(row.recording_id)}&jump=V` }, row.recording_id), " ", trainedOn(row)),
           h("td", { class: "wide" }, track(row.ventricular_percent)), h("td", { class: "num V strong" }, percent(row.ventricular_percent)), h("td", { class: "num" }, count(row.n_ventricular)))))) : h("p", { class: "muted" }, found.nights.length ? "No recording has more than 10 %." : "Nothing is labelled yet."))),
       h("div", {}, championCard(champion, found), held ? heldCard(found.held) : null, drift(found.drift, found.population),

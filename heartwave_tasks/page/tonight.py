@@ -33,10 +33,10 @@ def tell_tonight(data: Data) -> dict[str, Any]:
         "labelled": data.row(
             """
             SELECT count(*) AS n_recordings, coalesce(sum(n_labels), 0) AS n_beats,
-                coalesce(sum(n_written), 0)::bigint AS n_labels, coalesce(sum(n_unclassifiable), 0) AS n_unclassifiable,
-                max(committed_at) AS last_at
+                coalesce(sum(n_written), 0)::bigint AS n_labels,
+                coalesce(sum(n_unclassifiable), 0)::bigint AS n_unclassifiable, max(committed_at) AS last_at
             FROM (
-                SELECT DISTINCT ON (recording_id) n_labels, committed_at,
+                SELECT DISTINCT ON (recording_id) recording_id, n_labels, committed_at,
                     sum(n_labels) OVER (PARTITION BY recording_id) AS n_written
                 FROM scoring_ledger WHERE committed_at > now() - interval '24 hours'
                 ORDER BY recording_id, committed_at DESC

@@ -246,9 +246,7 @@ class Bench:
     def _filter_plainly(recording: Recording, beats: Beats) -> None:
         lead = _leads(recording)[:, 0]
         for at in beats.r_peak_sample.tolist():
-            sections = signal.butter(
-                2, signals.PASS_BAND_HZ, btype="bandpass", fs=signals.SAMPLING_FREQUENCY, output="sos"
-            )
+            sections = signal.butter(2, (0.5, 40.0), btype="bandpass", fs=signals.SAMPLING_FREQUENCY, output="sos")
             signal.sosfiltfilt(sections, lead[at - ecg_beats.R_PEAK_INDEX : at + 94].astype(float))
 
     @staticmethod

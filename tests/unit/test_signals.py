@@ -65,7 +65,16 @@ def test_filters_are_scipys(
     sections = signal.butter(order, edges_hz, btype=kind, fs=rate, output="sos")
     samples = np.random.default_rng(1).normal(size=(n_samples, n_leads)) * 10.0 ** -np.arange(n_leads) + 5
     expected = signal.sosfiltfilt(sections, samples, axis=0, padlen=min(n_samples - 1, 720))
-    np.testing.assert_allclose(band.run(samples, 720), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(band.run(samples, 720), expected, rtol=0, atol=2e-11)
+
+
+def test_an_offset_costs_no_precision() -> None:
+    """On top of 10 V, too, a millionth of a microvolt is all that rounding takes, and a flat lead stays flat."""
+    wave = np.sin(2 * np.pi * 7 * np.arange(100_000) / 360)[:, None]
+    np.testing.assert_allclose(
+        signals.PASS_BAND.run(wave + 1e4, 720), signals.PASS_BAND.run(wave, 720), rtol=0, atol=1e-9
+    )
+    np.testing.assert_allclose(signals.PASS_BAND.run(np.full((5_000, 1), 1e4), 720), 0.0, atol=1e-9)
 
 
 def test_a_filter_goes_on_beyond_its_largest_groups() -> None:

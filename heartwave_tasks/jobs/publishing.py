@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from heartwave_tasks.stores.objects import list_folders, list_objects, s3_client
+from heartwave_tasks.stores.objects import CHECKSUM, list_folders, list_objects, s3_client
 from heartwave_tasks.stores.predictions import PredictionStore
 from heartwave_tasks.stores.published_labels import PREFIX, label_key, month_prefix, to_parquet
 
@@ -51,7 +51,10 @@ def publish_labels(settings: Settings, night: date | None = None) -> PublishCoun
 
         def write(scoring: PublishedScoring) -> int:
             labels = store.fetch_labels(scoring.revision_id, scoring.model_version_id)
-            client.put_object(Bucket=settings.lake_bucket, Key=label_key(scoring), Body=to_parquet(scoring, labels))
+            content = to_parquet(scoring, labels)
+            client.put_object(
+                Bucket=settings.lake_bucket, Key=label_key(scoring), Body=content, ChecksumAlgorithm=CHECKSUM
+            )
             return len(labels)
 
         with ThreadPoolExecutor(_WRITERS) as writers:

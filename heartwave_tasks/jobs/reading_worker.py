@@ -36,6 +36,7 @@ LATE: Final = "scipy.signal"
 """What takes half a second to import, and annotated recordings at 360 Hz do without: the first child that needs it
 imports it for itself, and those after it are forked with it."""
 
+_LATE_BYTES: Final = 128 << 20
 _CAME_LATE: Final = 78  # exit code of that child
 _GRACE_CPU_S: Final = 5  # between the signal that ends a child and the one nobody can catch
 _MAX_FILES: Final = 256
@@ -123,7 +124,8 @@ def _confine(question: Mapping[str, Any], libraries: tuple[str, ...]) -> None:
     for descriptor in (0, 1, 2):  # a library's warnings may quote a header
         os.dup2(nothing, descriptor)
     os.closerange(3, _MAX_FILES)
-    memory = _address_space() + question["memory_bytes"]
+    # What comes late is no part of the recording, which may have all of its own memory.
+    memory = _address_space() + question["memory_bytes"] + (0 if LATE in sys.modules else _LATE_BYTES)
     cpu_s = question["cpu_s"]
     for kind, soft, hard in (
         (resource.RLIMIT_AS, memory, memory),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from heartwave_tasks.stores.failures import is_transient_s3, persistent
-from heartwave_tasks.stores.objects import is_missing, list_objects
+from heartwave_tasks.stores.objects import CHECKSUM, is_missing, list_objects
 from heartwave_tasks.stores.recording_names import QUARANTINE, SAFE_FILE_NAME
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def keep(client: S3Client, settings: Settings, listing: Listing, problem: Record
         "files": {name: entry.key for name, entry in kept.items()},
     }
     body = json.dumps(told, indent=1).encode()
-    retrying(client.put_object, Bucket=bucket, Key=f"{prefix}{REASON_FILE}", Body=body)
+    retrying(client.put_object, Bucket=bucket, Key=f"{prefix}{REASON_FILE}", Body=body, ChecksumAlgorithm=CHECKSUM)
     return prefix
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from heartwave_tasks.settings import Settings
 
+CHECKSUM: Final = "SHA256"
+"""Sent with every object and signed in place of its bytes, so that nothing else can be put there on its way."""
+
 FEW: Final = 1000
 """Objects in one answer of S3's, at most."""
 
@@ -60,7 +63,7 @@ def s3_client(settings: Settings) -> S3Client:
             max_pool_connections=16,
             s3={
                 "addressing_style": "path" if settings.s3_endpoint_url else "auto",
-                # The checksum that every object is sent with is signed: signing its bytes would hash them once more.
+                # `CHECKSUM` is signed: signing the bytes as well would hash them once more.
                 "payload_signing_enabled": False,
             },
         ),

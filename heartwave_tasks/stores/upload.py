@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from heartwave_tasks.stores.objects import list_objects, s3_client
+from heartwave_tasks.stores.objects import CHECKSUM, list_objects, s3_client
 from heartwave_tasks.stores.record_files import RecordFiles, RecordFilesError, open_records
 from heartwave_tasks.stores.recording_names import INBOX, QUARANTINE, SAFE_NAME, local_name
 
@@ -143,7 +143,7 @@ def _send(client: S3Client, bucket: str, key: str, file: Path, stored: dict[str,
         str(file),
         bucket,
         key,
-        ExtraArgs={"Metadata": {"sha256": sha256.hexdigest()}},
+        ExtraArgs={"Metadata": {"sha256": sha256.hexdigest()}, "ChecksumAlgorithm": CHECKSUM},
         Config=TransferConfig(multipart_threshold=_MULTIPART_BYTES, use_threads=False),
     )
     return True

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _USUAL_GAIN: Final = 200.0
 _USUAL_UNITS: Final = "mV"
+_LARGEST: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def parse_segment_lines(path: Path) -> tuple[tuple[str, int], ...]:
         match = rx_segment.match(line)
         if match is None:
             raise HeaderSyntaxError
-        found.append((match["seg_name"], int(match["seg_len"])))
+        found.append((match["seg_name"], _whole(match["seg_len"])))
     return tuple(found)
 
 
@@ -77,17 +78,24 @@ def _signal(line: str) -> SignalLine:
     if match is None:
         raise HeaderSyntaxError
     said = match.groupdict()
-    middle = int(said["adc_zero"] or 0)  # what a converter gives for the middle of its range is no volts, as a rule
+    middle = _whole(said["adc_zero"] or "0")  # a converter gives it for the middle of its range: no volts, as a rule
     return SignalLine(
         file_name=said["file_name"],
         storage=said["fmt"],
-        samples_per_frame=int(said["samps_per_frame"] or 1) or 1,
-        skew=int(said["skew"] or 0),
-        byte_offset=int(said["byte_offset"] or 0),
+        samples_per_frame=_whole(said["samps_per_frame"] or "1") or 1,
+        skew=_whole(said["skew"] or "0"),
+        byte_offset=_whole(said["byte_offset"] or "0"),
         gain=float(said["adc_gain"] or _USUAL_GAIN) or _USUAL_GAIN,
-        baseline=int(said["baseline"]) if said["baseline"] else middle,
+        baseline=_whole(said["baseline"]) if said["baseline"] else middle,
         units=said["units"] or _USUAL_UNITS,
-        first_value=int(said["init_value"]) if said["init_value"] else None,
-        checksum=int(said["checksum"]) if said["checksum"] else None,
+        first_value=_whole(said["init_value"]) if said["init_value"] else None,
+        checksum=_whole(said["checksum"]) if said["checksum"] else None,
         name=said["sig_name"],
     )
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if abs(number) >= _LARGEST:
+        raise HeaderSyntaxError
+    return number

@@ -34,12 +34,15 @@ HIGHEST_FREQUENCY: Final = 100_000.0
 """In Hz; no ECG is sampled faster."""
 
 _RECORD_LINE: Final = re.compile(
-    r"(?P<name>\S+?)(?P<segments>/\d{1,9})?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[^\s/(]+)\S*\s+(?P<samples>\d{1,30})\b"
+    r"(?P<name>\S+?)(?P<segments>/\d{1,9})?\s+(?P<signals>\d{1,9})\s+(?P<frequency>[\d.eE+-]+)(?:[/(]\S*)?\s+"
+    r"(?P<samples>\d{1,30})(?!\S)",
+    re.ASCII,
 )
 _ANNOTATIONS: Final = ".atr"
 _BIG_ENDIAN: Final = "61"
 _MOST_SKEW: Final = 10_000  # frames; a recorder's leads lie a few samples apart
 _MOST_PER_FRAME: Final = 10_000
+_LOWEST_GAIN: Final = 1e-9  # units for a millivolt
 _Line = TypeVar("_Line")
 
 
@@ -163,7 +166,7 @@ def check_leads(
             ) from None
         if millivolts is None:
             continue
-        if not math.isfinite(signal.gain):
+        if not _LOWEST_GAIN <= abs(signal.gain) < math.inf:
             raise arrival.refuse(
                 "bad_header",
                 f"signal {place} has a gain of {signal.gain}, so millivolts are unknown.",
@@ -209,8 +212,14 @@ def check_files(arrival: Arrival, described: Sequence[SignalLine], claim: Claim)
                 "Convert it, with xform, to format 16.",
             )
         least = samples * BYTES_PER_SAMPLE.get(storage, 0.0)
+        before = described[place - 1] if place else signal
         if name not in expected:
             expected[name] = float(signal.byte_offset) if storage in BYTES_PER_SAMPLE else 0.0
+        elif (name, storage, signal.byte_offset) != (before.file_name, before.storage, before.byte_offset):
+            raise arrival.refuse(
+                "bad_header",
+                f"signal {place} shares a file with signals that are stored otherwise, or not beside it in the header.",
+            )
         expected[name] += least
     for name, size in expected.items():
         check_size(arrival, name, size, claim.n_frames)

@@ -36,6 +36,7 @@ def test_bytes_that_changed_on_their_way_are_refused(s3: Settings, tmp_path: Pat
     client = s3_client(s3)
 
     def garble(request: Any, **_: object) -> None:
+        assert b"x-amz-checksum-sha256" in request.headers["Authorization"]  # what is signed
         request.body = b"as they came"
 
     client.meta.events.register("before-send.s3.PutObject", garble)

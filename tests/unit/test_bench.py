@@ -12,10 +12,12 @@ import pytest
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.arrivals import Arrival
 from heartwave_tasks.stores.record_formats import read_recording
+from heartwave_tasks.synthetic import write_recordings
 from tests.bench.copies import Copies
 from tests.bench.measuring import measure, peak, reset_peak
 from tests.bench.path import Journey, Leg
 from tests.bench.report import Report
+from tests.bench.stages import Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +69,13 @@ def test_copies_are_recordings_of_their_own(mitdb: Path, tmp_path: Path) -> None
     assert {recording.signals.n_samples for recording in read} == {360 * 60}
     assert all(len(recording.annotation_samples) > 30 for recording in read if recording.annotation_samples is not None)
     assert len({recording.signals.read(0, 1000).tobytes() for recording in read}) == 3
+
+
+def test_the_plain_ways_work(tmp_path: Path) -> None:
+    """What HeartWave is held against runs, on a recording of our own."""
+    (name,) = write_recordings(tmp_path, count=1, duration_s=20)
+    bench = Bench(tmp_path, [name], 1)
+    (recording,), (beats,) = bench.recordings, bench.beats
+    for way in (Bench._filter_plainly, Bench._describe_plainly):
+        way(recording, beats)
+    assert [sample.stage for sample in bench.stages()].count("read") == 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,7 +14,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from heartwave_tasks.jobs.reading_process import ReadingProcess
+from heartwave_tasks.jobs.reading_process import CUT, ReadingProcess
+from heartwave_tasks.jobs.reading_worker import LATE
 from heartwave_tasks.settings import Settings
 from heartwave_tasks.stores.arrivals import RecordingProblem
 
@@ -121,6 +124,12 @@ def test_what_comes_late_is_imported_once(tmp_path: Path) -> None:
         there = [reader.read("test/r1", tmp_path, tmp_path, {"deed": "import late"}).facts["done"] for _ in range(3)]
 
     assert there == ["False", "True", "True"]
+
+
+def test_annotated_recordings_at_360_hz_do_without_what_comes_late() -> None:
+    """What reads recordings is imported without it."""
+    told = f"import sys, {CUT.partition(':')[0]}; sys.exit({LATE!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0
 
 
 def test_nothing_is_left_behind(do: Do, reader: ReadingProcess) -> None:

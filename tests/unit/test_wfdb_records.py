@@ -10,6 +10,7 @@ import pytest
 import wfdb
 
 from heartwave_tasks.stores.arrivals import RecordingProblem
+from tests.unit.signal_files import GAIN, draw, write_wfdb
 from tests.unit.wfdb_files import read_record
 
 if TYPE_CHECKING:
@@ -218,3 +219,45 @@ def test_keeps_no_comment(record: Path) -> None:
     recording = read_record(record, "test/r1")
 
     assert "Aldomet" not in repr(recording)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "told"),
+    [
+        (r"^r1.dat 212", "r1.dat 16", "shares a file"),  # two formats
+        (r"^r1.dat 212", "r1.dat 212+1", "shares a file"),  # two beginnings
+        (r"(?s)^r1 2(.*?MLII)$", r"r1 3\1\nother.dat 212 200 12 0 0 0 0 V9", "shares a file"),  # one between two
+        (r"^r1.dat 212", "r1.dat 212:10001", "shifted"),
+        (r"^r1.dat 212", "r1.dat 212x10001", "samples per frame"),
+        (r"200[.0]*\(0\)", f"200({10**30})", "understood"),
+        (r"200[.0]*\(0\)", "1e-30(0)", "gain"),
+        (r" 360 ", " 3_60 ", "first line"),
+        (r" 360 ", " \uff13\uff16\uff10 ", "first line"),
+        (r" 3600", " 3600.9", "first line"),
+    ],
+)
+def test_refuses_what_cannot_be_meant(record: Path, pattern: str, replacement: str, told: str) -> None:
+    """A header that contradicts itself, or what a signal can be, is refused whatever its signals' format."""
+    edit_header(record, pattern, replacement)
+    assert told in refusal(record).reason
+
+
+@pytest.mark.parametrize("storage", ["16", "212"])
+def test_reads_signals_of_several_files(tmp_path: Path, storage: str) -> None:
+    """Each file's signals come from it, from behind what it begins with; one that is cut off is refused."""
+    digital = draw(500, 3)
+    write_wfdb(tmp_path, "a", digital[:, :1], storage)
+    write_wfdb(tmp_path, "b", digital[:, 1:], storage)
+    for name in "ab":
+        (tmp_path / f"{name}.dat").write_bytes(b"seven b" + (tmp_path / f"{name}.dat").read_bytes())
+    lines = [
+        f"{name}.dat {storage}+7 {GAIN}(0)/mV 0 0 0 {sum_} 0 V"
+        for name, sum_ in zip("abb", digital.sum(axis=0), strict=True)
+    ]
+    (tmp_path / "r1.hea").write_text("\n".join(["r1 3 360 500", *lines]))
+
+    signals = read_record(tmp_path, "test/r1").signals
+
+    np.testing.assert_allclose(signals.read(0, 500), digital / GAIN, atol=1e-6)
+    (tmp_path / "b.dat").write_bytes((tmp_path / "b.dat").read_bytes()[:-8])
+    assert refusal(tmp_path).code == "truncated"

@@ -2,7 +2,8 @@
 
 Within a block, every output is a sum of the block's samples and of the state it began in: a product of matrices, for
 all blocks of all leads at once. Only the states have to be found one after another, and those of a group of blocks are
-again such sums. That takes half the time of a loop in which every step waits for the answer to the last one.
+again such sums. That takes a quarter less time than a loop in which every step waits for the answer to the last one,
+and needs no `scipy.signal`, whose import takes longer than filtering ten hours of two leads.
 
 References
 ----------

@@ -36,7 +36,7 @@ LATE: Final = "scipy.signal"
 """What takes half a second to import, and annotated recordings at 360 Hz do without: the first child that needs it
 imports it for itself, and those after it are forked with it."""
 
-_LATE_BYTES: Final = 128 << 20
+_LATE_BYTES: Final = 128 << 20  # of address space; its import takes 70 MB
 _CAME_LATE: Final = 78  # exit code of that child
 _GRACE_CPU_S: Final = 5  # between the signal that ends a child and the one nobody can catch
 _MAX_FILES: Final = 256

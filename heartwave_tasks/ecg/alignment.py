@@ -40,7 +40,7 @@ TEMPLATE_BEATS: Final = 4000
 """Most beats a template is the median of, evenly spread over the recording."""
 
 ROWS_AT_ONCE: Final = 4096
-"""Bounds the memory of what rows are aligned by, whatever the length of the recording."""
+"""Bounds the memory of what rows are aligned and described by, whatever the length of the recording."""
 
 _TINY: Final = 1e-9
 _FEWEST_TEMPLATE_BEATS: Final = 5
@@ -78,7 +78,7 @@ class AlignedRows:
         rows = np.flatnonzero(beat)
         normal = _spread(rows[_normal(timing, beat)])
         slow = _spread(rows[_slow(timing.of_beats)])
-        medians = [_median_beat(leads, lead, positions[normal], np.float32(1.0)) for lead in range(leads.n_leads)]
+        medians = [_median_of(leads, lead, positions[normal], np.float32(1.0)) for lead in range(leads.n_leads)]
         scale = tuple(_scale(median) for median in medians)
         usual = [median * factor for median, factor in zip(medians, scale, strict=True)]
         pieces = [
@@ -89,7 +89,7 @@ class AlignedRows:
         aligned = positions + shift
         typical = normal[likeness[normal] >= np.quantile(likeness[normal], _BEST_LOOKING_QUANTILE)]
         dominant, slowest = (
-            tuple(_median_beat(leads, lead, aligned[chosen], factor) for lead, factor in enumerate(scale))
+            tuple(_median_of(leads, lead, aligned[chosen], factor) for lead, factor in enumerate(scale))
             for chosen in (typical, slow)
         )
         return cls(leads, scale, aligned, shift, dominant, slowest)
@@ -116,7 +116,7 @@ def median_beat(cut: NDArray[np.int16], factor: np.float32) -> NDArray[np.float3
     return median
 
 
-def _median_beat(
+def _median_of(
     leads: FilteredLeads, lead: int, positions: NDArray[np.int64], factor: np.float32
 ) -> NDArray[np.float32]:
     return median_beat(leads.cut(lead, positions, BEFORE_R, AFTER_R), factor)

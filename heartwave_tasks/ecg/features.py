@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heartwave_tasks.ecg.alignment import AlignedRows
+from heartwave_tasks.ecg.alignment import ROWS_AT_ONCE, AlignedRows
 from heartwave_tasks.ecg.likeness import LIKENESS_FEATURES, Relatives, choose_relatives
 from heartwave_tasks.ecg.pacing import PACING_FEATURES, describe_pacing
 from heartwave_tasks.ecg.rhythm import TIMING_FEATURES, Sequence, Timing, describe_timing, running_mean
@@ -75,9 +75,6 @@ second lead against the dominant beat (``second_``; without one, the analysis le
 (``nearby_``, ``before_``, ``after_``), the beats of the recording that look alike (``alike_``), and what a pacemaker
 leaves (``spike_``).
 """
-
-ROWS_AT_ONCE: Final = 4096
-"""Bounds the memory of what rows are described by, whatever the length of the recording."""
 
 _COLUMNS: Final = {name: column for column, name in enumerate(CONTEXT_FEATURES)}
 _TINY: Final = 1e-9

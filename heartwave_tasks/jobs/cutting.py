@@ -35,7 +35,7 @@ _LEAD_NAME: Final = re.compile(
 )
 """Names that leads have, with or without saying that they are leads; of nobody's patients."""
 
-PRELOADED: Final = (fsspec.implementations.local,)
+PRELOADED: Final = fsspec.implementations.local
 """What is imported when it is first needed, elsewhere: here every recording's child would import it again."""
 
 PREPARED: Final = pacing.spike_response()

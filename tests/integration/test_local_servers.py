@@ -208,7 +208,13 @@ def test_stacks_choose_ports_once_and_each_its_own(tmp_path: Path) -> None:
         chosen = ports.choose({"first": number, "second": None, "third": None})
     assert number not in chosen.values()
     assert len(set(chosen.values())) == 3
-    first, second = (load_or_create(tmp_path / name, usual_ports=False) for name in ("first", "second"))
+    first = load_or_create(tmp_path / "first", usual_ports=False)
+    with contextlib.ExitStack() as listening:  # as its servers would
+        for port in first.ports.values():
+            server = listening.enter_context(socket.socket())
+            server.bind((ports.LOOPBACK, port))
+            server.listen()
+        second = load_or_create(tmp_path / "second", usual_ports=False)
     assert not set(first.ports.values()) & set(second.ports.values())
     assert not set(first.secrets.values()) & set(second.secrets.values())
     assert load_or_create(tmp_path / "first") == first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -113,17 +115,13 @@ class WfdbFrames:
 
     def _read_plainly(self, first: int, last: int) -> list[NDArray[np.integer]]:
         """Read signals that are all stored in the formats that most recordings come in, file by file."""
-        files: dict[str, list[int]] = {}
-        for place, signal in enumerate(self._described):
-            files.setdefault(signal.file_name, []).append(place)
-        found: dict[int, NDArray[np.integer]] = {}
-        for name, places in files.items():
-            begins = self._described[places[0]]
-            counts = [self._counts[place] for place in places]
+        found: list[NDArray[np.integer]] = []
+        for name, group in groupby(self._described, key=attrgetter("file_name")):
+            signals = list(group)
+            counts = [signal.samples_per_frame for signal in signals]
             path = self._arrival.directory / name
-            signals = read_frames(path, begins.storage, begins.byte_offset, counts, first, last)
-            found |= dict(zip(places, signals, strict=True))
-        return [found[place] for place in range(len(self._described))]
+            found += read_frames(path, signals[0].storage, signals[0].byte_offset, counts, first, last)
+        return found
 
     def _read_with_wfdb(self, first: int, last: int) -> list[NDArray[np.integer]]:
         # One sample per frame comes back as a table; wfdb cannot tell format 61 as a list.
